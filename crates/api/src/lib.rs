@@ -1,0 +1,5 @@
+//! MLflow's wire types: requests, responses, entities and errors. No I/O.
+
+pub mod error;
+
+pub use error::{Error, ErrorCode, Result};

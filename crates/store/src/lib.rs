@@ -1,0 +1,3 @@
+//! MLflow's tracking data in PostgreSQL and SQLite: one function per operation, its SQL above it.
+
+pub mod db;
