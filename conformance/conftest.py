@@ -1,0 +1,47 @@
+"""Options and session-wide fixtures of the conformance tests."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from fleet import Fleet
+from servers import ENGINES, REPOSITORY
+
+RUNS_KEPT = 5
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """`--candidate=official` compares the official server with itself: it checks the tests rather than Ferroflow."""
+    parser.addoption("--candidate", choices=("ferroflow", "official"), default="ferroflow", help="the server under test")
+
+
+@pytest.fixture(scope="session")
+def session_directory() -> Path:
+    """Where this session keeps its logs and databases; those of the last few sessions are kept, too."""
+    parent = REPOSITORY / "target" / "conformance"
+    directory = parent / time.strftime("%Y%m%dT%H%M%S")
+    directory.mkdir(parents=True)
+    for old in sorted(parent.iterdir())[:-RUNS_KEPT]:
+        shutil.rmtree(old)
+    return directory
+
+
+@pytest.fixture(scope="session")
+def fleet(session_directory: Path, pytestconfig: pytest.Config) -> Iterator[Fleet]:
+    """The servers of the session."""
+    servers = Fleet(session_directory, pytestconfig.getoption("candidate"))
+    try:
+        yield servers
+    finally:
+        servers.stop()
+
+
+@pytest.fixture(params=ENGINES)
+def engine(request: pytest.FixtureRequest) -> str:
+    """The database engine; everything that asks for it runs on each of them."""
+    return str(request.param)
