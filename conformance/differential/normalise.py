@@ -21,6 +21,9 @@ from servers import Server
 MODEL_ID = re.compile(r"(?<![0-9a-zA-Z])m-[0-9a-f]{32}(?![0-9a-zA-Z])")
 RUN_ID = re.compile(r"(?<![0-9a-zA-Z])[0-9a-f]{32}(?![0-9a-zA-Z])")
 RANDOM_NAME = re.compile(r"[a-z]+-[a-z]+-\d{1,3}")
+# Python's sets in messages come in an order that changes from process to process.
+PYTHON_SET = re.compile(r"\{'[^'{}]*'(?:, '[^'{}]*')*\}")
+PYTHON_ADDRESS = re.compile(r" at 0x[0-9a-f]+>")
 # Texts of the database driver, with statements, parameters and times in them.
 DATABASE_TEXT = re.compile(r"\((?:raised as a result of|sqlite3\.|psycopg2\.|builtins\.).*\[SQL: .*", re.DOTALL)
 DATABASE_TEXT_MARK = "<database text>"
@@ -95,6 +98,8 @@ class Normaliser:
         for place, name in self._places.items():
             text = text.replace(place, name)
         text = DATABASE_TEXT.sub(DATABASE_TEXT_MARK, text)
+        text = PYTHON_SET.sub(lambda match: "{" + ", ".join(sorted(match.group()[1:-1].split(", "))) + "}", text)
+        text = PYTHON_ADDRESS.sub(" at <address>>", text)
         text = MODEL_ID.sub(self._numbered("model"), text)
         text = RUN_ID.sub(self._numbered("run"), text)
         text = EXPERIMENT_ID.sub(self._numbered("experiment"), text)

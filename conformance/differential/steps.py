@@ -12,7 +12,7 @@ UNKNOWN_EXPERIMENT = "739999"
 MAX_INT64 = 2**63 - 1
 MIN_INT64 = -(2**63)
 # Values of the wrong type, or at the edge, for a field that takes a string.
-ODD_STRINGS: list[Any] = [None, "", " ", 31, 1.5, True, [], ["a"], {}, {"a": "b"}, "a\x00b", "\ud83d\ude80 ünïcode 漢字"]
+ODD_STRINGS: list[Any] = [None, "", " ", 31, 1.5, True, [], ["a"], {}, {"a": "b"}, "a\x00b", "🚀 ünïcode 漢字"]
 # The same for a field that takes an integer.
 ODD_INTEGERS: list[Any] = [
     *(None, "", "12", " 12", "abc", "1.0", "1e3", 1.0, 1.5, -1, True, [], [1], {}, "NaN"),
