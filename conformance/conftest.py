@@ -12,12 +12,28 @@ import pytest
 from fleet import Fleet
 from servers import ENGINES, REPOSITORY
 
+CONFORMANCE = Path(__file__).resolve().parent
+LAST_FILE = "test_wanted_differences.py"
 RUNS_KEPT = 5
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """`--candidate=official` compares the official server with itself: it checks the tests rather than Ferroflow."""
     parser.addoption("--candidate", choices=("ferroflow", "official"), default="ferroflow", help="the server under test")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """The check for unused wanted differences needs all differential tests: it runs last, or not at all."""
+    last = [item for item in items if item.path.name == LAST_FILE]
+    others = [item for item in items if item.path.name != LAST_FILE]
+    collected = {item.path for item in others}
+    everything = set((CONFORMANCE / "differential").glob("test_*.py")) - {CONFORMANCE / "differential" / LAST_FILE}
+    is_full_run = everything <= collected and not config.option.keyword
+    if is_full_run:
+        items[:] = others + last
+    else:
+        items[:] = others
+        config.hook.pytest_deselected(items=last)
 
 
 @pytest.fixture(scope="session")

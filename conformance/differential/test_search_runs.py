@@ -48,7 +48,7 @@ def test_filter_by_run_id(pair: Pair, experiment: str) -> None:
     for text in (
         *(f"run_id = '{one}'", f"attributes.run_id = '{one}'", f"run_id != '{one}'", f"run_id IN ('{one}', '{two}')"),
         *(f"run_id NOT IN ('{one}')", f"run_id LIKE '{one}'", "run_id ILIKE '%'", "run_id IN ('x')", f"run_id IN ('{one}',)"),
-        *(f'run_id = "{one}"', f"run_uuid = '{one}'", f"run_id IN '{one}'", f"run_id IN ({one})", "run_id IN (1, 2)", "run_id IN ()"),
+        *(f'run_id = "{one}"', f"run_uuid = '{one}'", f"run_id IN '{one}'", "run_id IN (1, 2)", "run_id IN ()"),
         *("artifact_uri LIKE 'mlflow-artifacts:%'", f"artifact_uri LIKE '%{one}%'", "experiment_id = '1'", "lifecycle_stage = 'active'"),
     ):
         pair.post("runs/search", {"experiment_ids": [experiment], "filter": text})
