@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import time
 from collections.abc import Iterator
@@ -20,6 +21,12 @@ RUNS_KEPT = 5
 def pytest_addoption(parser: pytest.Parser) -> None:
     """`--candidate=official` compares the official server with itself: it checks the tests rather than Ferroflow."""
     parser.addoption("--candidate", choices=("ferroflow", "official"), default="ferroflow", help="the server under test")
+
+
+def pytest_configure() -> None:
+    """The client's patience: a server that answers 500 is to fail the test now, not after minutes of retries."""
+    os.environ["MLFLOW_HTTP_REQUEST_MAX_RETRIES"] = "1"
+    os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
