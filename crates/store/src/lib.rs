@@ -3,6 +3,7 @@
 pub mod db;
 pub mod error;
 pub mod schema;
+pub mod search;
 pub mod uri;
 
 pub use error::{Error, Result};
