@@ -8,6 +8,7 @@ random order; they are sorted here.
 """
 
 import json
+import math
 import random
 import re
 import sys
@@ -146,7 +147,14 @@ def main(target):
         return list(parsed)
 
     def model_filter(text):
-        return [[c.entity.type.value, c.entity.key, c.op, shown(c.value)] for c in parse_filter_string(text)]
+        comparisons = parse_filter_string(text)
+        for c in comparisons:
+            # What the database would refuse.
+            if isinstance(c.value, tuple) != (c.op in ("IN", "NOT IN")):
+                raise TypeError("a list goes with IN, and only with IN")
+            if isinstance(c.value, tuple) and not all(isinstance(v, str) for v in c.value):
+                raise TypeError("a list of something else than strings")
+        return [[c.entity.type.value, c.entity.key, c.op, shown(c.value)] for c in comparisons]
 
     written = RUN_FILTERS
     save(target / "runs.json", run_filter, written + generated(RUN_NAMES, 1, 420), run_order, ORDERS)
@@ -159,7 +167,8 @@ def clauses(parsed):
 
 
 def shown(value):
-    return repr(value) if isinstance(value, float) else value
+    """Floats without a JSON form as text."""
+    return repr(value) if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def generated(lines, seed, count):

@@ -2,8 +2,11 @@
 //!
 //! `conformance/record_search.py` records the goldens.
 
-use super::filter::{self, Clause, Entity, Grammar, Literal};
-use super::{operator, order, runs};
+use super::filter::{self, Clause, Literal};
+use super::logged_model_filter::{self, Comparison, Operand};
+use super::operator::Operator;
+use super::order::OrderBy;
+use super::{experiments, runs};
 use api::ErrorCode;
 use serde_json::{Value as Json, json};
 
@@ -11,9 +14,7 @@ use serde_json::{Value as Json, json};
 fn run_filters_are_read_as_mlflow_reads_them() {
     let read = |text: &str| {
         let clauses = filter::parse(&runs::GRAMMAR, text)?;
-        for clause in &clauses {
-            operator::check(&runs::GRAMMAR, clause, &clause.comparator.to_uppercase())?;
-        }
+        clauses.iter().try_for_each(|clause| runs::operator(clause).map(drop))?;
         Ok(clauses.iter().map(shown).collect())
     };
     compare(include_str!("testdata/runs.json"), "filters", read);
@@ -21,9 +22,30 @@ fn run_filters_are_read_as_mlflow_reads_them() {
 
 #[test]
 fn run_orders_are_read_as_mlflow_reads_them() {
-    compare(include_str!("testdata/runs.json"), "orders", |text| {
-        read_order(&runs::GRAMMAR, text, &[Entity::Dataset])
+    compare(include_str!("testdata/runs.json"), "orders", |text| runs::order(text).map(shown_order));
+}
+
+#[test]
+fn experiment_filters_are_read_as_mlflow_reads_them() {
+    let read = |text: &str| {
+        let clauses = filter::parse(&experiments::GRAMMAR, text)?;
+        clauses.iter().try_for_each(|clause| experiments::operator(clause).map(drop))?;
+        Ok(clauses.iter().map(shown).collect())
+    };
+    compare(include_str!("testdata/experiments.json"), "filters", read);
+}
+
+#[test]
+fn experiment_orders_are_read_as_mlflow_reads_them() {
+    compare(include_str!("testdata/experiments.json"), "orders", |text| {
+        experiments::order(text).map(shown_order)
     });
+}
+
+#[test]
+fn logged_model_filters_are_read_as_mlflow_reads_them() {
+    let read = |text: &str| Ok(logged_model_filter::parse(text)?.iter().map(shown_comparison).collect());
+    compare(include_str!("testdata/logged_models.json"), "filters", read);
 }
 
 /// Checks every case: what MLflow understands, the message it answers, or, where it fails, that the request is refused.
@@ -64,10 +86,18 @@ fn is_lower(text: &str) -> bool {
     text.contains(char::is_lowercase) && !text.contains(char::is_uppercase)
 }
 
-fn read_order(grammar: &Grammar, text: &str, refused: &[Entity]) -> api::Result<Json> {
-    let order = order::parse(grammar, text)?;
-    if refused.contains(&order.entity) {
-        return Err(api::error::invalid(format!("Invalid identifier type '{}'", order.entity.name())));
-    }
-    Ok(json!([order.entity.name(), order.key, order.ascending]))
+fn shown_order(order: OrderBy) -> Json {
+    json!([order.entity.name(), order.key, order.ascending])
+}
+
+fn shown_comparison(comparison: &Comparison) -> Json {
+    const NAMES: [&str; 10] = ["=", "!=", "<", "<=", ">", ">=", "LIKE", "ILIKE", "IN", "NOT IN"];
+    let operator = NAMES.iter().find(|name| Operator::from_name(name) == Some(comparison.operator));
+    let value = match &comparison.value {
+        Operand::Number(x) if x.is_finite() => json!(x),
+        Operand::Number(x) => json!(x.to_string().to_lowercase()),
+        Operand::Text(text) => json!(text),
+        Operand::Texts(texts) => json!(texts),
+    };
+    json!([comparison.entity.prefix(), comparison.key, operator, value])
 }

@@ -10,11 +10,15 @@
 //! let page = search.text_ids(rows); // ids in order, and the token for the next page
 //! ```
 
+pub mod experiments;
 pub mod filter;
 #[cfg(test)]
 mod goldens;
 mod joins;
 mod lex;
+mod logged_model_filter;
+mod logged_model_token;
+pub mod logged_models;
 pub mod operator;
 pub mod order;
 mod page_token;

@@ -5,7 +5,7 @@
 //! it before the server was replaced, and some make their own.
 
 use super::python;
-use super::sort::KeyKind;
+use super::sort::{KeyKind, SortKey};
 use crate::db::Value;
 use api::error::invalid;
 use base64::Engine;
@@ -18,6 +18,17 @@ pub(super) enum Start {
     Beginning,
     After(Vec<Value>),
     Offset(i64),
+}
+
+impl Start {
+    /// Reads the token of a request; an empty one stands for the first page.
+    ///
+    /// Mirrors `SearchUtils.parse_start_offset_from_page_token` in its messages; what MLflow answers with an internal error
+    /// (JSON that is not an object, offsets that are no numbers) is INVALID_PARAMETER_VALUE here.
+    pub fn read(token: &str, keys: &[SortKey], fingerprint: u64) -> api::Result<Self> {
+        let kinds: Vec<KeyKind> = keys.iter().map(|key| key.kind).collect();
+        if token.is_empty() { Ok(Self::Beginning) } else { decode(token, &kinds, fingerprint) }
+    }
 }
 
 /// The token for the page after the row with these sort keys.
@@ -33,20 +44,6 @@ pub(super) fn encode(fingerprint: u64, keys: &[Value]) -> String {
         })
         .collect();
     BASE64.encode(json!({"k": keys, "q": format!("{fingerprint:x}")}).to_string())
-}
-
-/// Reads the token of a request.
-///
-/// Mirrors `SearchUtils.parse_start_offset_from_page_token` in its messages; what MLflow answers with an internal error
-/// (JSON that is not an object, offsets that are no numbers) is INVALID_PARAMETER_VALUE here.
-pub(super) fn decode(token: &str, kinds: &[KeyKind], fingerprint: u64) -> api::Result<Start> {
-    let bytes = python_base64(token).ok_or_else(|| invalid("Invalid page token, could not base64-decode"))?;
-    let parsed: Json = serde_json::from_slice(&bytes)
-        .map_err(|_| invalid(format!("Invalid page token, decoded value={}", python::repr_bytes(&bytes))))?;
-    if let Some(start) = keyset(&parsed, kinds, fingerprint) {
-        return start;
-    }
-    offset(&parsed)
 }
 
 /// Where a token of our own leads; `None` when it is not one.
@@ -105,6 +102,16 @@ pub(super) fn python_base64(token: &str) -> Option<Vec<u8>> {
         }
     }
     (quads == 0).then_some(out)
+}
+
+fn decode(token: &str, kinds: &[KeyKind], fingerprint: u64) -> api::Result<Start> {
+    let bytes = python_base64(token).ok_or_else(|| invalid("Invalid page token, could not base64-decode"))?;
+    let parsed: Json = serde_json::from_slice(&bytes)
+        .map_err(|_| invalid(format!("Invalid page token, decoded value={}", python::repr_bytes(&bytes))))?;
+    if let Some(start) = keyset(&parsed, kinds, fingerprint) {
+        return start;
+    }
+    offset(&parsed)
 }
 
 fn offset(parsed: &Json) -> api::Result<Start> {

@@ -98,10 +98,7 @@ pub fn compile(dialect: Dialect, query: &RunQuery) -> api::Result<Search> {
     let conditions = clauses.iter().map(|clause| operator(clause).map(|op| (clause, op)));
     let conditions: Vec<_> = conditions.collect::<api::Result<_>>()?;
     let fingerprint = fingerprint(query);
-    let start = match query.page_token {
-        "" => Start::Beginning,
-        token => page_token::decode(token, &keys.iter().map(|k| k.kind).collect::<Vec<_>>(), fingerprint)?,
-    };
+    let start = Start::read(query.page_token, &keys, fingerprint)?;
 
     let mut sql = Sql::new(dialect);
     sql.push("SELECT ");
@@ -146,20 +143,27 @@ fn column(attribute: &str) -> (&'static str, KeyKind, Nulls) {
     }
 }
 
-fn operator(clause: &Clause) -> api::Result<Operator> {
+pub(super) fn operator(clause: &Clause) -> api::Result<Operator> {
     operator::check(&GRAMMAR, clause, &clause.comparator.to_uppercase())
+}
+
+/// Reads one clause of the order.
+pub(super) fn order(text: &str) -> api::Result<OrderBy> {
+    check_text(text)?;
+    let order = order::parse(&GRAMMAR, text)?;
+    match order.entity {
+        Entity::Dataset => Err(invalid("Invalid identifier type 'dataset'")),
+        _ => Ok(order),
+    }
 }
 
 fn orders(order_by: &[String]) -> api::Result<Vec<OrderBy>> {
     let mut orders: Vec<OrderBy> = vec![];
     for text in order_by {
-        check_text(text)?;
-        let mut order = order::parse(&GRAMMAR, text)?;
-        order.key = match order.entity {
-            Entity::Dataset => return Err(invalid("Invalid identifier type 'dataset'")),
-            Entity::Attribute => attribute(&order.key).to_owned(),
-            _ => order.key,
-        };
+        let mut order = order(text)?;
+        if order.entity == Entity::Attribute {
+            order.key = attribute(&order.key).to_owned();
+        }
         if orders.iter().any(|o| (o.entity, &o.key) == (order.entity, &order.key)) {
             // An internal error in MLflow, though the request is at fault.
             return Err(invalid(format!("`order_by` contains duplicate fields: {}", python::list(order_by))));

@@ -25,11 +25,6 @@ impl Sql {
         Self { text: String::new(), args: vec![], dialect }
     }
 
-    /// Which engine the statement is for.
-    pub(super) fn dialect(&self) -> Dialect {
-        self.dialect
-    }
-
     /// Appends a part of the statement.
     pub(super) fn push(&mut self, sql: &'static str) -> &mut Self {
         self.text.push_str(sql);

@@ -5,7 +5,7 @@
 //! SQL's blocks, casts with time zones and window functions are left out.
 
 use super::joins::{self, Join, Reach, is_member, is_number};
-use super::lex::{Lex, lex};
+use super::lex::{Lex, MAX_LEXEMES, lex};
 
 /// sqlparse gives up on deeper trees (`MAX_GROUPING_DEPTH`).
 const MAX_DEPTH: usize = 100;
@@ -42,9 +42,14 @@ pub(super) struct Node {
     pub children: Vec<Node>,
 }
 
-/// The input is longer or more deeply nested than sqlparse accepts.
-#[derive(Debug)]
-pub(super) struct TooComplex;
+/// The input is more than sqlparse accepts; in sqlparse's words.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub(super) enum TooComplex {
+    #[error("Maximum grouping depth exceeded ({MAX_DEPTH}).")]
+    Deep,
+    #[error("Maximum number of tokens exceeded ({MAX_LEXEMES}).")]
+    Long,
+}
 
 /// The statements of `text`; usually one, none when it is blank, several around `;`.
 pub(super) fn parse(text: &str) -> Result<Vec<Vec<Node>>, TooComplex> {
@@ -81,7 +86,7 @@ fn statements(text: &str) -> Result<Vec<Vec<Node>>, TooComplex> {
     let mut nodes = vec![];
     let mut level = 0;
     let mut ended = false;
-    for lexeme in lex(text).ok_or(TooComplex)? {
+    for lexeme in lex(text).ok_or(TooComplex::Long)? {
         if ended && !matches!(lexeme.kind, Lex::Whitespace | Lex::Comment) {
             all.push(std::mem::take(&mut nodes));
             (level, ended) = (0, false);
@@ -140,7 +145,7 @@ impl Grouping<'_> {
         pass: &impl Fn(&Self, &mut Vec<Node>),
     ) -> Pass {
         if depth > MAX_DEPTH {
-            return Err(TooComplex);
+            return Err(TooComplex::Deep);
         }
         for node in nodes.iter_mut().filter(|n| n.head.is_group() && Some(n.head.kind) != skip) {
             self.everywhere(&mut node.children, skip, depth + 1, pass)?;
@@ -151,7 +156,7 @@ impl Grouping<'_> {
 
     fn join(&self, nodes: &mut Vec<Node>, parent: Option<Kind>, join: &Join, depth: usize) -> Pass {
         if depth > MAX_DEPTH {
-            return Err(TooComplex);
+            return Err(TooComplex::Deep);
         }
         if join.recurse {
             for node in nodes.iter_mut().filter(|n| n.head.is_group() && n.head.kind != join.kind) {
@@ -196,7 +201,7 @@ impl Grouping<'_> {
 
     fn delimited(&self, nodes: &mut Vec<Node>, kind: Kind, open: &str, close: &str, depth: usize) -> Pass {
         if depth > MAX_DEPTH {
-            return Err(TooComplex);
+            return Err(TooComplex::Deep);
         }
         let mut opened = vec![];
         let mut i = 0;
