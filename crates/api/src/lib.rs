@@ -3,6 +3,7 @@
 pub mod datasets;
 pub mod error;
 pub mod experiments;
+pub mod logged_models;
 pub mod metrics;
 pub mod number;
 pub mod request;
@@ -13,5 +14,6 @@ pub mod validate;
 pub use datasets::*;
 pub use error::{Error, ErrorCode, Result};
 pub use experiments::*;
+pub use logged_models::*;
 pub use metrics::*;
 pub use runs::*;
