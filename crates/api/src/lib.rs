@@ -3,6 +3,7 @@
 pub mod datasets;
 pub mod error;
 pub mod experiments;
+pub mod log_model;
 pub mod logged_models;
 pub mod metrics;
 pub mod number;
