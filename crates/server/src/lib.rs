@@ -3,6 +3,7 @@
 pub mod app;
 pub mod extract;
 pub mod handlers;
+pub mod listen;
 pub mod respond;
 pub mod routes;
 
