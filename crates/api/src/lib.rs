@@ -1,5 +1,20 @@
 //! MLflow's wire types: requests, responses, entities and errors. No I/O.
 
+pub mod datasets;
 pub mod error;
+pub mod experiments;
+pub mod log_model;
+pub mod logged_models;
+pub mod metrics;
+pub mod number;
+pub mod request;
+pub mod runs;
+pub mod uri;
+pub mod validate;
 
+pub use datasets::*;
 pub use error::{Error, ErrorCode, Result};
+pub use experiments::*;
+pub use logged_models::*;
+pub use metrics::*;
+pub use runs::*;
