@@ -67,8 +67,10 @@ def _probe(route: Route) -> Request:
 
 
 def _is_unknown(answer: Answer) -> bool:
-    """404 is the answer of a known route only when it is a JSON error of MLflow's."""
-    return answer.status == 405 or (answer.status == 404 and not answer.is_json())
+    """404 is the answer of a known route only when it is a JSON error, and not the one that says there is no route."""
+    if answer.status == 404 and answer.is_json():
+        return bool(answer.json().get("error_code") == "ENDPOINT_NOT_FOUND")
+    return answer.status in (404, 405)
 
 
 def _listed(route: Route) -> list[str]:

@@ -75,7 +75,7 @@ def _hand_over(fleet: Fleet, engine: str, first: str, second: str) -> None:
     server = fleet.start(second, name, uri)
     assert _read(server, reads) == before
     more = _fill(server)
-    assert all(answer.status == 200 for answer in _read(server, more))
+    assert all(status == 200 for status, _ in _read(server, more))
     server.stop()
 
 
@@ -83,7 +83,7 @@ def _read(server: Server, reads: list[Request]) -> list[Any]:
     connection, normaliser = Connection(server.port), Normaliser(server)
     answers = [normaliser.answer(connection.send(read)) for read in reads]
     connection.close()
-    return answers
+    return [(answer.status, answer.body) for answer in answers]
 
 
 def _fill(server: Server) -> list[Request]:
