@@ -68,6 +68,7 @@ class Normaliser:
     def __init__(self, server: Server) -> None:
         self._server = server
         self._seen: dict[str, dict[str, str]] = {}
+        self._next: dict[str, int] = {}
         self._places = {
             str(server.directory): "<directory>",
             f"127.0.0.1:{server.port}": "<server>",
@@ -120,7 +121,16 @@ class Normaliser:
 
     def _number(self, kind: str, original: str) -> str:
         seen = self._seen.setdefault(kind, {})
-        return seen.setdefault(original, f"<{kind} {len(seen) + 1}>")
+        if original not in seen:
+            self._next[kind] = self._next.get(kind, 0) + 1
+            seen[original] = f"<{kind} {self._next[kind]}>"
+        return seen[original]
+
+
+def synchronise(one: Normaliser, other: Normaliser) -> None:
+    """Lets both go on with the same numbers, so that an id which only one server gave out shifts no later ones."""
+    one._next = {kind: max(one._next.get(kind, 0), other._next.get(kind, 0)) for kind in one._next | other._next}
+    other._next = dict(one._next)
 
 
 def _is_unordered(key: str, parent: str) -> bool:

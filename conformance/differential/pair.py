@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from differential.compare import Difference, differences
-from differential.normalise import Normaliser
+from differential.normalise import Normaliser, synchronise
 from differential.recorder import Recorder
 from http_client import Answer, Connection, Request
 from servers import Server
@@ -82,6 +82,7 @@ class Pair:
         request = Request(method, path, query, body, headers)
         sent = (self._resolve(request, 0), self._resolve(request, 1))
         answers = tuple(connection.send(one) for connection, one in zip(self._connections, sent))
+        synchronise(*self._normalisers)
         official, candidate = (n.answer(answer) for n, answer in zip(self._normalisers, answers))
         places = differences(official, candidate)
         if places:
