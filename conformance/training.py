@@ -21,6 +21,8 @@ from sklearn.model_selection import train_test_split
 
 STEPS = 30
 NOTES = "Ünïcode notes\nwith two lines\n"
+# Given, because finding out takes longer than all the rest of the job.
+REQUIREMENTS = ["scikit-learn"]
 SETTINGS = {"learning_rate": 0.1, "layers": [64, 32], "name": "ü"}
 
 
@@ -59,7 +61,11 @@ def run_job(tracking_uri: str, folder: Path) -> Job:
         children = [_child(number) for number in range(3)]
         files = _log_files(folder, losses)
         info = mlflow.sklearn.log_model(
-            model, name="classifier", signature=infer_signature(train, model.predict(train)), input_example=train.head(3)
+            model,
+            name="classifier",
+            signature=infer_signature(train, model.predict(train)),
+            input_example=train.head(3),
+            pip_requirements=REQUIREMENTS,
         )
     return Job(
         experiment_id, parent.info.run_id, children, autologged_id, info.model_uri, info.model_id, losses, test, model.predict(test), files
@@ -67,7 +73,7 @@ def run_job(tracking_uri: str, folder: Path) -> Job:
 
 
 def _autologged(train: pd.DataFrame, y_train: pd.Series) -> str:
-    mlflow.sklearn.autolog(silent=True)
+    mlflow.sklearn.autolog(silent=True, pip_requirements=REQUIREMENTS)
     try:
         with mlflow.start_run(run_name="autologged") as run:
             LogisticRegression(max_iter=5000, C=0.5).fit(train, y_train)

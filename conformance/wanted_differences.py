@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from differential.compare import Difference
-from differential.normalise import DATABASE_TEXT_MARK
+from differential.normalise import DATABASE_TEXT_MARK, NormalAnswer
 
 
 @dataclass(frozen=True)
@@ -22,35 +22,166 @@ class Wanted:
     matches: Callable[[Difference], bool]
 
 
-def _answers_in_json(difference: Difference) -> bool:
-    """Whether Ferroflow answered with a proper error rather than crashing as well."""
-    return difference.candidate.error_code() is not None
-
-
 def _official_crashed(difference: Difference) -> bool:
-    official = difference.official
-    return official.status == 500 and official.media_type == "text/html" and _answers_in_json(difference)
+    """An HTML page, or a Python exception in JSON; Ferroflow must answer properly: a client's error, or a success."""
+    official, candidate = difference.official, difference.candidate
+    crashed = official.media_type == "text/html" or official.error_code() == "INTERNAL_ERROR"
+    return official.status == 500 and crashed and candidate.status < 500 and _is_mlflow_json(candidate)
 
 
 def _official_shows_its_database(difference: Difference) -> bool:
     """Ferroflow's message must begin as the official one does, up to the database's text."""
-    official = difference.official
-    own_text, mark, _ = official.message().partition(DATABASE_TEXT_MARK)
+    candidate = difference.candidate
+    own_text, mark, _ = difference.official.message().partition(DATABASE_TEXT_MARK)
     own_text = own_text.removesuffix("Error: ").strip()
-    return mark != "" and _answers_in_json(difference) and difference.candidate.message().startswith(own_text)
+    answers = candidate.status == 200 or (_is_client_error(candidate) and candidate.message().startswith(own_text))
+    return mark != "" and answers
+
+
+def _wrong_types_are_refused(difference: Difference) -> bool:
+    """The official server either ignores the whole field, or what comes after it in the list, or converts the value."""
+    message = difference.candidate.message()
+    names_the_type = message.startswith("Invalid request: ") or "Hint: Value was of type" in message
+    return difference.official.status == 200 and difference.candidate.status == 400 and names_the_type
+
+
+def _broken_json_is_refused(difference: Difference) -> bool:
+    """The official server takes such a body as an empty one: it may succeed, or miss a parameter."""
+    message = difference.candidate.message()
+    return difference.candidate.status == 400 and message.startswith("The request body ") and "JSON" in message
+
+
+def _page_is_json(difference: Difference) -> bool:
+    """The status must be the same, and the error code one that clients know."""
+    official, candidate = difference.official, difference.candidate
+    is_page = official.media_type == "text/html" and official.status in (404, 405) and official.status == candidate.status
+    without_body = difference.request.method == "HEAD" and candidate.media_type == "application/json"
+    return is_page and (candidate.error_code() in ("ENDPOINT_NOT_FOUND", "BAD_REQUEST") or without_body)
+
+
+def _data_set_without_digest(difference: Difference) -> bool:
+    body = difference.request.body
+    datasets = body.get("datasets") if isinstance(body, dict) else None
+    given = [one for one in datasets if isinstance(one, dict)] if isinstance(datasets, list) else []
+    is_search = difference.route.endswith("logged-models/search") and difference.candidate.status == 200
+    return is_search and any(one.get("dataset_name") and not one.get("dataset_digest") for one in given)
+
+
+def _tag_given_twice(difference: Difference) -> bool:
+    return difference.candidate.status == 400 and "A tag key may be given only once" in difference.candidate.message()
+
+
+def _negative_page_size(difference: Difference) -> bool:
+    message = difference.candidate.message()
+    refuses = "It must be a positive integer" in message or "must be a number from 0" in message
+    return refuses and difference.official.status == 200
+
+
+def _negative_offset(difference: Difference) -> bool:
+    return "Invalid page token" in difference.candidate.message() and difference.official.status == 200
+
+
+def _history_without_page_size(difference: Difference) -> bool:
+    """The official answer is a page without a metric; Ferroflow's is the whole history."""
+    official, candidate = difference.official, difference.candidate
+    is_history = difference.route.endswith("metrics/get-history") and official.status == candidate.status == 200
+    return is_history and set(official.body) == {"next_page_token"} and set(candidate.body) == {"metrics"}
+
+
+def _no_json_literals(difference: Difference) -> bool:
+    literals = ("<JSON literal nan>", "<JSON literal inf>", "<JSON literal -inf>")
+    return all(any(literal in place for literal in literals) for place in difference.places)
+
+
+def _contradicting_model_ids(difference: Difference) -> bool:
+    return difference.candidate.status == 400 and "is not the one of its path" in difference.candidate.message()
+
+
+def _status_by_name(difference: Difference) -> bool:
+    body = difference.request.body
+    is_search = difference.route.endswith("logged-models/search") and isinstance(body, dict)
+    return is_search and str(body.get("filter")).startswith("status ")
+
+
+def _is_client_error(answer: NormalAnswer) -> bool:
+    return 400 <= answer.status < 500 and answer.error_code() is not None
+
+
+def _is_mlflow_json(answer: NormalAnswer) -> bool:
+    return answer.media_type == "application/json" and (answer.status == 200 or answer.error_code() is not None)
 
 
 WANTED: tuple[Wanted, ...] = (
     Wanted(
         "official server crashed",
-        "The official server answers an unhandled exception with 500 and an HTML page; Ferroflow names the mistake in "
-        "its usual JSON form.",
+        "The official server answers an unhandled exception with 500, as an HTML page or as INTERNAL_ERROR with Python's "
+        "text. Ferroflow names the mistake as a client's error, or does what was asked.",
         _official_crashed,
     ),
     Wanted(
         "official server shows its database",
-        "The official server passes on texts of its database driver, with statements and parameters; Ferroflow answers "
-        "with its own text.",
+        "The official server passes on texts of its database driver, with statements and parameters. Ferroflow answers "
+        "with its own text, or does what was asked.",
         _official_shows_its_database,
+    ),
+    Wanted(
+        "wrong types are refused",
+        "A field of the wrong type makes the official server ignore it, and silently all that follows in a list, so that "
+        "a part of a batch is lost with 200. Ferroflow refuses the request and says which value is wrong.",
+        _wrong_types_are_refused,
+    ),
+    Wanted(
+        "broken JSON is refused",
+        "The official server takes a body that is not JSON as an empty one, and so answers with 200 or with a message "
+        "about a missing parameter. Ferroflow says that it is not JSON, and where.",
+        _broken_json_is_refused,
+    ),
+    Wanted(
+        "unknown routes and methods answer in JSON",
+        "Errors are never HTML. Clients get the same ENDPOINT_NOT_FOUND from the JSON as they do from a 404 page.",
+        _page_is_json,
+    ),
+    Wanted(
+        "a data set without a digest matches all digests",
+        "The official server compares a missing digest with NULL, so that the documented search by name alone finds "
+        "nothing.",
+        _data_set_without_digest,
+    ),
+    Wanted(
+        "a tag given twice at creation",
+        "The official server blames the name of the experiment: RESOURCE_ALREADY_EXISTS.",
+        _tag_given_twice,
+    ),
+    Wanted(
+        "negative page sizes are refused",
+        "The official server takes them as they are: no models and the token of a page before the first, or all points "
+        "of a history but the last.",
+        _negative_page_size,
+    ),
+    Wanted(
+        "negative offsets are refused",
+        "A page token made up by hand; the official server passes its offset to the database.",
+        _negative_offset,
+    ),
+    Wanted(
+        "a history without a page size",
+        "The official server answers with an empty first page; its own client always sends a size. Everything is the "
+        "safe answer for other clients.",
+        _history_without_page_size,
+    ),
+    Wanted(
+        "NaN in a bulk history",
+        "The official server writes the literal NaN, which is not JSON; Ferroflow the string that all other routes use.",
+        _no_json_literals,
+    ),
+    Wanted(
+        "contradicting model ids",
+        "With one id in the path and another in the body, the official server takes one or the other, by route.",
+        _contradicting_model_ids,
+    ),
+    Wanted(
+        "models are found by the name of their status",
+        "The official server compares the name with the number in its database, and finds nothing.",
+        _status_by_name,
     ),
 )

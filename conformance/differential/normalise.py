@@ -109,7 +109,7 @@ class Normaliser:
     def _body(self, answer: Answer) -> Any:
         if answer.media_type() in OPAQUE_TYPES:
             return "<not compared>"
-        if answer.is_json() and "content-disposition" not in answer.headers:
+        if answer.is_json() and answer.body and "content-disposition" not in answer.headers:
             try:
                 return self.value(answer.json())
             except json.JSONDecodeError:

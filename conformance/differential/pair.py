@@ -32,6 +32,10 @@ class Exchange:
     official: Answer
     candidate: Answer
 
+    def succeeded(self) -> bool:
+        """Whether both servers did what was asked."""
+        return self.official.status == 200 and self.candidate.status == 200
+
     def ref(self, path: str) -> str:
         """A text that stands for the value at `path` (`run.info.run_id`, `models.0.info.model_id`) in both answers."""
         return self.pair.remember(_at(self.official, path), _at(self.candidate, path), path)

@@ -47,7 +47,7 @@ def test_artifact_locations(pair: Pair) -> None:
         "s3://bucket/" + "a" * 300,
     ):
         created = pair.post("experiments/create", {"name": pair.name(), "artifact_location": location})
-        if created.official.status == 200:
+        if created.succeeded():
             experiment = created.ref("experiment_id")
             pair.get("experiments/get", experiment_id=experiment)
             create_run(pair, experiment)
@@ -73,7 +73,7 @@ def test_create_with_bad_tags(pair: Pair) -> None:
         *([{"key": "a", "value": "b" * 5000}], [{"key": "a", "value": "b" * 5001}], [{"key": "../a", "value": "b"}]),
     ):
         created = pair.post("experiments/create", {"name": pair.name(), "tags": tags})
-        if created.official.status == 200:
+        if created.succeeded():
             pair.get("experiments/get", experiment_id=created.ref("experiment_id"))
 
 

@@ -30,7 +30,7 @@ def test_unknown_routes(pair: Pair) -> None:
 
 def test_wrong_methods(pair: Pair) -> None:
     base = f"{pair.prefix}/2.0/mlflow"
-    for route in ("runs/create", "runs/get", "runs/search", "experiments/search", "metrics/get-history", "artifacts/list", "logged-models/search"):
+    for route in ("runs/create", "runs/get", "runs/search", "experiments/search", "metrics/get-history", "artifacts/list", "logged-models"):
         for method in ("GET", "POST", "PUT", "PATCH", "DELETE", "HEAD"):
             pair.send(method, f"{base}/{route}")
     for method in ("POST", "PATCH", "HEAD"):
@@ -58,7 +58,7 @@ def test_bodies(pair: Pair) -> None:
         *(b"{'a': 1}", b'{"a": 1,}', b'{"max_results": NaN}', b'{"max_results": Infinity}', b'"{bad"', b'"[]"', b'"3"', b'{"a": "\x01"}'),
         b"[" * 500 + b"]" * 500,
     ]
-    for route in ("runs/search", "runs/create", "experiments/search", "runs/log-batch", "logged-models/search"):
+    for route in ("runs/search", "runs/create", "runs/log-batch", "logged-models/search"):
         for body in bodies:
             pair.send("POST", f"{pair.prefix}/2.0/mlflow/{route}", body=body, headers=(JSON,))
     double = '"{\\"experiment_ids\\": [\\"' + experiment + '\\"], \\"max_results\\": 1}"'
