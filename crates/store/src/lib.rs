@@ -11,6 +11,7 @@ pub mod names;
 pub mod page_token;
 pub mod runs;
 pub mod schema;
+pub mod search;
 pub mod uri;
 
 pub use error::{Error, Result};
