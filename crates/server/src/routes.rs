@@ -104,6 +104,8 @@ pub fn table() -> Vec<Route> {
         route(M::POST, "2.0/mlflow/experiments/create",                experiments::create,      User),
         route(M::GET,  "2.0/mlflow/experiments/get",                   experiments::get,         Read(Experiment)),
         route(M::GET,  "2.0/mlflow/experiments/get-by-name",           experiments::get_by_name, Read(ExperimentName)),
+        route(M::GET,  "2.0/mlflow/experiments/search",                experiments::search,      User),
+        route(M::POST, "2.0/mlflow/experiments/search",                experiments::search,      User),
         route(M::POST, "2.0/mlflow/experiments/update",                experiments::update,      Edit(Experiment)),
         route(M::POST, "2.0/mlflow/experiments/delete",                experiments::delete,      Manage(Experiment)),
         route(M::POST, "2.0/mlflow/experiments/restore",               experiments::restore,     Manage(Experiment)),
@@ -113,6 +115,7 @@ pub fn table() -> Vec<Route> {
 
         route(M::POST, "2.0/mlflow/runs/create",        runs::create,      Edit(Experiment)),
         route(M::GET,  "2.0/mlflow/runs/get",           runs::get,         Read(Run)),
+        route(M::POST, "2.0/mlflow/runs/search",        runs::search,      Read(Experiments)),
         route(M::POST, "2.0/mlflow/runs/update",        runs::update,      Edit(Run)),
         route(M::POST, "2.0/mlflow/runs/delete",        runs::delete,      Manage(Run)),
         route(M::POST, "2.0/mlflow/runs/restore",       runs::restore,     Manage(Run)),

@@ -3,15 +3,16 @@
 use crate::app::App;
 use crate::extract::{JsonBody, Proto};
 use crate::respond::{Empty, Json, Reply, empty};
+use api::error::invalid;
 use api::log_model::HistoryEntry;
 use api::{
     CreateRun, DeleteTag, LogBatch, LogInputs, LogKeyValue, LogMetric, LogModel, LogOutputs, RunRef,
-    RunResponse, UpdateRun, UpdateRunResponse, run_id_of,
+    RunResponse, SearchRuns, SearchRunsResponse, UpdateRun, UpdateRunResponse, run_id_of,
 };
 use axum::extract::State;
 use store::datasets;
 use store::experiments::ExperimentId;
-use store::runs::{self, NewRun, RunUpdate, log, log_model};
+use store::runs::{self, NewRun, RunSearch, RunUpdate, log, log_model};
 
 /// `POST runs/create`
 pub async fn create(State(app): State<App>, Proto(request): Proto<CreateRun>) -> Reply<RunResponse> {
@@ -31,6 +32,32 @@ pub async fn get(State(app): State<App>, Proto(request): Proto<RunRef>) -> Reply
     let run_id = run_id_of(request.run_id, request.run_uuid);
     let run = app.db().read(move |tx| Box::pin(async move { runs::get(tx, &run_id).await })).await?;
     Ok(Json(RunResponse { run }))
+}
+
+/// `POST runs/search`
+pub async fn search(State(app): State<App>, Proto(request): Proto<SearchRuns>) -> Reply<SearchRunsResponse> {
+    let query = RunSearch {
+        experiment_ids: experiment_numbers(&request.experiment_ids)?,
+        filter: request.filter.unwrap_or_default(),
+        view: request.run_view_type.unwrap_or_default(),
+        max_results: request.max_results.unwrap_or(DEFAULT_MAX_RESULTS),
+        order_by: request.order_by,
+        page_token: request.page_token.unwrap_or_default(),
+    };
+    let (runs, next_page_token) =
+        app.db().read(move |tx| Box::pin(async move { runs::search(tx, &query).await })).await?;
+    Ok(Json(SearchRunsResponse { runs, next_page_token }))
+}
+
+/// How many runs a search answers that does not say.
+const DEFAULT_MAX_RESULTS: i64 = 1000;
+
+/// The numbers of experiments that a search looks in; one that does not exist finds nothing.
+fn experiment_numbers(ids: &[String]) -> api::Result<Vec<i64>> {
+    let number = |id: &String| {
+        id.trim().parse().map_err(|_| invalid(format!("Invalid experiment ID: '{id}'. It must be a number.")))
+    };
+    ids.iter().map(number).collect()
 }
 
 /// `POST runs/update`

@@ -20,10 +20,13 @@ impl Dialect {
     }
 
     fn in_list(self, before: &'static str, n: usize, ty: &'static str, after: &'static str) -> String {
-        match self {
-            Self::Postgres => format!("{before} = ANY(${n}::{ty}[]) {after}"),
-            Self::Sqlite => format!("{before} IN (SELECT value FROM json_each(${n})) {after}"),
-        }
+        let (open, close) = self.is_among();
+        // PostgreSQL does not guess the element type of an array parameter.
+        let cast = match self {
+            Self::Postgres => format!("::{ty}[]"),
+            Self::Sqlite => String::new(),
+        };
+        format!("{before}{open}${n}{cast}{close} {after}")
     }
 
     /// What stands around one list parameter to mean "is among": `column` + before + `$n` + after.

@@ -4,7 +4,10 @@ mod load;
 pub mod log;
 pub mod log_model;
 
+mod search;
+
 pub use load::load;
+pub use search::{RunSearch, search};
 
 use crate::datasets;
 use crate::db::{Bulk, Column, Tx, Value};
