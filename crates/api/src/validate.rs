@@ -43,6 +43,9 @@ impl Default for Limits {
 /// # Errors
 /// `INVALID_PARAMETER_VALUE`.
 pub fn metric(m: &Metric, path: &str) -> Result<()> {
+    if m.dataset_name.is_some() != m.dataset_digest.is_some() {
+        return Err(invalid("Both dataset_name and dataset_digest must be provided if one is provided"));
+    }
     entity_name(&m.key, &join(path, "name"))?;
     if m.timestamp < 0 {
         let why = format!(
