@@ -13,7 +13,7 @@ const API: &str = "/api/2.0/mlflow";
 async fn send(app: &mut TestApp, method: Method, path: &str, body: &Value) -> String {
     let request = Request::builder().method(method).uri(format!("{API}/{path}"));
     let request = request.header(header::CONTENT_TYPE, "application/json");
-    app.send(request.body(Body::from(body.to_string())).unwrap()).await
+    app.send(request.body(Body::from(body.to_string())).expect("a request")).await
 }
 
 async fn post(app: &mut TestApp, path: &str, body: Value) -> String {
@@ -24,7 +24,7 @@ async fn post(app: &mut TestApp, path: &str, body: Value) -> String {
 async fn new_model(app: &mut TestApp, name: &str) -> String {
     let created =
         app.post_json(&format!("{API}/logged-models"), &json!({"experiment_id": "0", "name": name})).await;
-    created["model"]["info"]["model_id"].as_str().unwrap().to_owned()
+    created["model"]["info"]["model_id"].as_str().expect("an id").to_owned()
 }
 
 #[tokio::test]

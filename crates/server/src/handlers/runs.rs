@@ -3,8 +3,9 @@
 use crate::app::App;
 use crate::extract::{JsonBody, Proto};
 use crate::respond::{Empty, Json, Reply, empty};
-use api::error::invalid;
+use api::error::{ErrorCode, invalid};
 use api::log_model::HistoryEntry;
+use api::request::missing_value;
 use api::{
     CreateRun, DeleteTag, LogBatch, LogInputs, LogKeyValue, LogMetric, LogModel, LogOutputs, RunRef,
     RunResponse, SearchRuns, SearchRunsResponse, UpdateRun, UpdateRunResponse, run_id_of,
@@ -16,8 +17,12 @@ use store::runs::{self, NewRun, RunSearch, RunUpdate, log, log_model};
 
 /// `POST runs/create`
 pub async fn create(State(app): State<App>, Proto(request): Proto<CreateRun>) -> Reply<RunResponse> {
+    // MLflow falls over a missing experiment in the database; its message is the statement that failed.
+    let Some(experiment_id) = request.experiment_id.filter(|id| !id.is_empty()) else {
+        return Err(api::Error::new(ErrorCode::BadRequest, missing_value("experiment_id")).into());
+    };
     let new = NewRun {
-        experiment_id: ExperimentId::parse(&request.experiment_id.unwrap_or_default())?,
+        experiment_id: ExperimentId::parse(&experiment_id)?,
         user_id: request.user_id.unwrap_or_default(),
         start_time: request.start_time.unwrap_or_default(),
         tags: request.tags,
@@ -71,7 +76,7 @@ pub async fn update(State(app): State<App>, Proto(request): Proto<UpdateRun>) ->
 
 /// `POST runs/delete`
 pub async fn delete(State(app): State<App>, Proto(request): Proto<RunRef>) -> Reply<Empty> {
-    let run_id = run_id_of(request.run_id, request.run_uuid);
+    let run_id = request.run_id.unwrap_or_default();
     let now = app.now_ms();
     app.db().write(move |tx| Box::pin(async move { runs::delete(tx, &run_id, now).await })).await?;
     empty()
@@ -79,7 +84,7 @@ pub async fn delete(State(app): State<App>, Proto(request): Proto<RunRef>) -> Re
 
 /// `POST runs/restore`
 pub async fn restore(State(app): State<App>, Proto(request): Proto<RunRef>) -> Reply<Empty> {
-    let run_id = run_id_of(request.run_id, request.run_uuid);
+    let run_id = request.run_id.unwrap_or_default();
     app.db().write(move |tx| Box::pin(async move { runs::restore(tx, &run_id).await })).await?;
     empty()
 }

@@ -21,7 +21,7 @@ mod logged_model_token;
 pub mod logged_models;
 pub mod operator;
 pub mod order;
-mod page_token;
+pub(crate) mod page_token;
 mod python;
 pub mod runs;
 mod sort;
@@ -34,7 +34,8 @@ use crate::db::{Row, Value};
 use crate::error::Result;
 use api::error::invalid;
 use page_token::Start;
-use sort::{KeyKind, SortKey};
+pub(crate) use sort::KeyKind;
+use sort::SortKey;
 
 /// MLflow's `SEARCH_MAX_RESULTS_THRESHOLD`.
 const MAX_RESULTS_THRESHOLD: i64 = 50_000;
