@@ -1,6 +1,17 @@
 //! MLflow's wire types: requests, responses, entities and errors. No I/O.
 
+pub mod datasets;
 pub mod error;
+pub mod experiments;
+pub mod metrics;
+pub mod number;
+pub mod request;
+pub mod runs;
 pub mod uri;
+pub mod validate;
 
+pub use datasets::*;
 pub use error::{Error, ErrorCode, Result};
+pub use experiments::*;
+pub use metrics::*;
+pub use runs::*;

@@ -1,1 +1,3 @@
-//! Placeholder.
+//! Where the bytes of artifacts live.
+
+pub mod mime;

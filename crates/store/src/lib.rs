@@ -1,3 +1,8 @@
 //! MLflow's tracking data in PostgreSQL and SQLite: one function per operation, its SQL above it.
 
 pub mod db;
+pub mod error;
+pub mod schema;
+pub mod uri;
+
+pub use error::{Error, Result};

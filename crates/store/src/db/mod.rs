@@ -1,5 +1,204 @@
 //! The database layer: the only code that knows which engine it talks to.
+//!
+//! A statement is written once, with `$1, $2, ..` in order of first use, and runs on both engines unmodified. Store
+//! functions take a [`Tx`] and are `async`. On PostgreSQL they run on tokio; on SQLite the whole transaction is sent as a
+//! closure to the writer thread, where its future never waits and so is done at its first poll.
 
+mod bulk;
+mod dialect;
+mod postgres;
+mod row;
+mod sqlite;
 mod value;
 
+pub use bulk::{Bulk, Column};
+pub use dialect::Dialect;
+pub use row::Row;
 pub use value::Value;
+
+use crate::error::{Error, Result};
+use crate::uri::DatabaseUri;
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
+
+/// A database: a pool of PostgreSQL connections, or one SQLite file with its writer and reader threads.
+#[derive(Clone)]
+pub struct Db(Engine);
+
+#[derive(Clone)]
+enum Engine {
+    Postgres(postgres::Pool),
+    Sqlite(sqlite::Pool),
+}
+
+/// A transaction (or, for reads on PostgreSQL, a connection in autocommit) on which statements run.
+pub enum Tx<'a> {
+    /// A PostgreSQL transaction.
+    Postgres(deadpool_postgres::Transaction<'a>),
+    /// A PostgreSQL connection outside a transaction, for reads.
+    PostgresRead(&'a deadpool_postgres::Client),
+    /// A SQLite connection inside a transaction.
+    Sqlite(&'a mut rusqlite::Connection),
+}
+
+impl Db {
+    /// Opens the database and makes one connection, so that a wrong address or password shows at start-up.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`], in the database's words.
+    pub async fn open(uri: &DatabaseUri) -> Result<Self> {
+        Ok(Self(match uri {
+            DatabaseUri::Postgres(config) => Engine::Postgres(postgres::Pool::open(config).await?),
+            DatabaseUri::Sqlite(path) => Engine::Sqlite(sqlite::Pool::open(path)?),
+        }))
+    }
+
+    /// Which SQL this database speaks, where it matters.
+    pub fn dialect(&self) -> Dialect {
+        match &self.0 {
+            Engine::Postgres(_) => Dialect::Postgres,
+            Engine::Sqlite(_) => Dialect::Sqlite,
+        }
+    }
+
+    /// Runs one write transaction: commits when `f` succeeds, rolls back when it fails, and returns only after the commit.
+    /// On SQLite several waiting transactions share one commit.
+    ///
+    /// # Errors
+    /// What `f` fails with, or what the commit does.
+    pub async fn write<T, F>(&self, f: F) -> Result<T>
+    where
+        T: Send + 'static,
+        F: for<'t> FnOnce(&'t mut Tx<'_>) -> BoxFuture<'t, Result<T>> + Send + 'static,
+    {
+        match &self.0 {
+            Engine::Postgres(pool) => pool.write(f).await,
+            Engine::Sqlite(pool) => pool.write(f).await,
+        }
+    }
+
+    /// Runs reads: one snapshot on SQLite, autocommit on a pooled connection on PostgreSQL.
+    ///
+    /// # Errors
+    /// What `f` fails with.
+    pub async fn read<T, F>(&self, f: F) -> Result<T>
+    where
+        T: Send + 'static,
+        F: for<'t> FnOnce(&'t mut Tx<'_>) -> BoxFuture<'t, Result<T>> + Send + 'static,
+    {
+        match &self.0 {
+            Engine::Postgres(pool) => pool.read(f).await,
+            Engine::Sqlite(pool) => pool.read(f).await,
+        }
+    }
+}
+
+impl Tx<'_> {
+    /// Which SQL this transaction speaks, where it matters.
+    pub fn dialect(&self) -> Dialect {
+        match self {
+            Self::Postgres(_) | Self::PostgresRead(_) => Dialect::Postgres,
+            Self::Sqlite(_) => Dialect::Sqlite,
+        }
+    }
+
+    /// Runs a statement and answers how many rows it touched.
+    ///
+    /// # Errors
+    /// See [`Error`].
+    pub async fn exec(&mut self, sql: &str, args: &[Value]) -> Result<u64> {
+        match self {
+            Self::Postgres(tx) => postgres::exec(&**tx, &tx.prepare_cached(sql).await?, args).await,
+            Self::PostgresRead(client) => {
+                postgres::exec(&****client, &client.prepare_cached(sql).await?, args).await
+            }
+            Self::Sqlite(conn) => sqlite::exec(conn, sql, args),
+        }
+    }
+
+    /// Runs a query of fixed text and maps every row.
+    ///
+    /// # Errors
+    /// See [`Error`].
+    pub async fn all<T>(
+        &mut self,
+        sql: &str,
+        args: &[Value],
+        map: impl Fn(&Row) -> Result<T>,
+    ) -> Result<Vec<T>> {
+        match self {
+            Self::Postgres(tx) => postgres::all(&**tx, &tx.prepare_cached(sql).await?, args, map).await,
+            Self::PostgresRead(client) => {
+                postgres::all(&****client, &client.prepare_cached(sql).await?, args, map).await
+            }
+            Self::Sqlite(conn) => sqlite::all(conn, sql, args, map),
+        }
+    }
+
+    /// Runs a query whose text was built for this call, without keeping its plan.
+    ///
+    /// # Errors
+    /// See [`Error`].
+    pub async fn all_once<T>(
+        &mut self,
+        sql: &str,
+        args: &[Value],
+        map: impl Fn(&Row) -> Result<T>,
+    ) -> Result<Vec<T>> {
+        match self {
+            Self::Postgres(tx) => postgres::all_typed(&**tx, sql, args, map).await,
+            Self::PostgresRead(client) => postgres::all_typed(&****client, sql, args, map).await,
+            Self::Sqlite(conn) => sqlite::all(conn, sql, args, map),
+        }
+    }
+
+    /// Runs a query of fixed text and maps its first row, if there is one.
+    ///
+    /// # Errors
+    /// See [`Error`].
+    pub async fn first<T>(
+        &mut self,
+        sql: &str,
+        args: &[Value],
+        map: impl Fn(&Row) -> Result<T>,
+    ) -> Result<Option<T>> {
+        Ok(self.all(sql, args, map).await?.into_iter().next())
+    }
+
+    /// Inserts rows given by column, in one statement on PostgreSQL and with one prepared statement on SQLite.
+    /// Answers how many rows the statement inserted or changed.
+    ///
+    /// # Errors
+    /// See [`Error`].
+    pub async fn insert_many(&mut self, bulk: &Bulk, columns: &[Column]) -> Result<u64> {
+        debug_assert!(columns.windows(2).all(|w| w[0].len() == w[1].len()), "columns of one length");
+        if columns.first().is_none_or(|c| c.len() == 0) {
+            return Ok(0);
+        }
+        match self {
+            Self::Postgres(tx) => {
+                postgres::insert_many(&**tx, &tx.prepare_cached(&bulk.postgres(columns)).await?, columns)
+                    .await
+            }
+            Self::PostgresRead(_) => Err(Error::Database("insert outside a write transaction".into())),
+            Self::Sqlite(conn) => sqlite::insert_many(conn, &bulk.sqlite(columns), columns),
+        }
+    }
+
+    /// Runs several statements of fixed text without parameters: a schema.
+    ///
+    /// # Errors
+    /// See [`Error`].
+    pub async fn script(&mut self, sql: &str) -> Result<()> {
+        match self {
+            Self::Postgres(tx) => Ok(tx.batch_execute(sql).await?),
+            Self::PostgresRead(client) => Ok(client.batch_execute(sql).await?),
+            Self::Sqlite(conn) => Ok(conn.execute_batch(sql)?),
+        }
+    }
+}
+
+/// Runs a future that does not wait, because it only talks to in-process SQLite.
+fn now<T>(future: BoxFuture<'_, T>) -> T {
+    future.now_or_never().expect("a SQLite transaction never waits")
+}

@@ -1,0 +1,130 @@
+//! PostgreSQL: the connection pool, and statements on a connection.
+
+use super::{Column, Row, Tx, Value};
+use crate::error::{Error, Result};
+use deadpool_postgres::{Manager, ManagerConfig, PoolError, RecyclingMethod, Runtime, Timeouts};
+use futures_util::future::BoxFuture;
+use futures_util::{TryStreamExt, pin_mut};
+use std::time::Duration;
+use tokio_postgres::types::{ToSql, Type};
+use tokio_postgres::{GenericClient, NoTls, Statement};
+
+/// Connections of one process: enough for a busy server, few enough for a database shared with others.
+const MAX_CONNECTIONS: usize = 10;
+/// How long a request waits for a free connection before it is told to come back.
+const WAIT: Duration = Duration::from_secs(30);
+
+#[derive(Clone)]
+pub(super) struct Pool(deadpool_postgres::Pool);
+
+impl Pool {
+    pub(super) async fn open(config: &tokio_postgres::Config) -> Result<Self> {
+        let recycle = ManagerConfig { recycling_method: RecyclingMethod::Fast };
+        let manager = Manager::from_config(config.clone(), NoTls, recycle);
+        let timeouts = Timeouts { wait: Some(WAIT), create: Some(WAIT), recycle: Some(WAIT) };
+        let pool = deadpool_postgres::Pool::builder(manager)
+            .max_size(MAX_CONNECTIONS)
+            .runtime(Runtime::Tokio1)
+            .timeouts(timeouts)
+            .build()
+            .map_err(|e| Error::Database(e.to_string()))?;
+        let this = Self(pool);
+        drop(this.connection().await?);
+        Ok(this)
+    }
+
+    async fn connection(&self) -> Result<deadpool_postgres::Client> {
+        self.0.get().await.map_err(|error| match error {
+            PoolError::Backend(e) => match e.as_db_error() {
+                Some(db) => Error::Unavailable(db.message().to_owned()),
+                None => Error::Unavailable(e.to_string()),
+            },
+            PoolError::Timeout(_) => Error::Unavailable("no free connection in time".into()),
+            other => Error::Unavailable(other.to_string()),
+        })
+    }
+
+    pub(super) async fn write<T, F>(&self, f: F) -> Result<T>
+    where
+        F: for<'t> FnOnce(&'t mut Tx<'_>) -> BoxFuture<'t, Result<T>> + Send,
+    {
+        let mut client = self.connection().await?;
+        let mut tx = Tx::Postgres(client.transaction().await?);
+        let done = f(&mut tx).await;
+        let Tx::Postgres(tx) = tx else { unreachable!("the variant made above") };
+        match done {
+            Ok(value) => {
+                tx.commit().await?;
+                Ok(value)
+            }
+            Err(error) => {
+                tx.rollback().await?;
+                Err(error)
+            }
+        }
+    }
+
+    pub(super) async fn read<T, F>(&self, f: F) -> Result<T>
+    where
+        F: for<'t> FnOnce(&'t mut Tx<'_>) -> BoxFuture<'t, Result<T>> + Send,
+    {
+        let client = self.connection().await?;
+        f(&mut Tx::PostgresRead(&client)).await
+    }
+}
+
+fn params(args: &[Value]) -> Vec<&(dyn ToSql + Sync)> {
+    args.iter().map(|v| v as &(dyn ToSql + Sync)).collect()
+}
+
+pub(super) async fn exec(client: &impl GenericClient, statement: &Statement, args: &[Value]) -> Result<u64> {
+    Ok(client.execute(statement, &params(args)).await?)
+}
+
+pub(super) async fn all<T>(
+    client: &impl GenericClient,
+    statement: &Statement,
+    args: &[Value],
+    map: impl Fn(&Row) -> Result<T>,
+) -> Result<Vec<T>> {
+    let stream = client.query_raw(statement, params(args)).await?;
+    pin_mut!(stream);
+    let mut out = Vec::new();
+    while let Some(row) = stream.try_next().await? {
+        out.push(map(&Row::Postgres(&row))?);
+    }
+    Ok(out)
+}
+
+/// One round trip, no server-side statement left behind: for texts that rarely repeat.
+pub(super) async fn all_typed<T>(
+    client: &impl GenericClient,
+    sql: &str,
+    args: &[Value],
+    map: impl Fn(&Row) -> Result<T>,
+) -> Result<Vec<T>> {
+    let typed: Vec<(&(dyn ToSql + Sync), Type)> =
+        args.iter().map(|v| (v as &(dyn ToSql + Sync), v.postgres_type())).collect();
+    let rows = client.query_typed(sql, &typed).await?;
+    rows.iter().map(|row| map(&Row::Postgres(row))).collect()
+}
+
+pub(super) async fn insert_many(
+    client: &impl GenericClient,
+    statement: &Statement,
+    columns: &[Column],
+) -> Result<u64> {
+    let arrays: Vec<&(dyn ToSql + Sync)> = columns
+        .iter()
+        .map(|column| -> &(dyn ToSql + Sync) {
+            match column {
+                Column::Bools(v) => v,
+                Column::Ints(v) => v,
+                Column::Floats(v) => v,
+                Column::Texts(v) => v,
+                Column::OptTexts(v) => v,
+            }
+        })
+        .collect();
+    Ok(client.execute(statement, &arrays).await?)
+}

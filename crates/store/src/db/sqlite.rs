@@ -1,0 +1,240 @@
+//! SQLite: one writer thread that commits what is queued in one go, and reader threads on the write-ahead log.
+
+use super::{Column, Row, Tx, Value, now};
+use crate::error::{Error, Result};
+use futures_util::future::BoxFuture;
+use rusqlite::{CachedStatement, Connection, OpenFlags};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::{Path, PathBuf};
+use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+use tokio::sync::oneshot;
+
+/// Requests that may wait for a thread; more are told to come back.
+const QUEUE: usize = 4096;
+/// Transactions that share one commit at the most, so that the first of them need not wait long.
+const GROUP: usize = 256;
+/// How long to wait for another process that holds the file's lock.
+const BUSY: Duration = Duration::from_secs(30);
+const READERS: usize = 4;
+const STATEMENTS: usize = 256;
+
+/// What a job did: whether it must be undone, and how to answer once it is known whether the commit worked.
+struct Outcome {
+    failed: bool,
+    answer: Box<dyn FnOnce(std::result::Result<(), &Error>) + Send>,
+}
+
+/// Runs on a connection inside a transaction, or learns why there is none.
+type Job = Box<dyn FnOnce(std::result::Result<&mut Connection, &Error>) -> Outcome + Send>;
+
+#[derive(Clone)]
+pub(super) struct Pool {
+    writer: SyncSender<Job>,
+    readers: SyncSender<Job>,
+}
+
+impl Pool {
+    pub(super) fn open(path: &Path) -> Result<Self> {
+        let write = connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE)?;
+        // The mode stays with the file; with it readers never wait for the writer.
+        write.pragma_update(None, "journal_mode", "wal")?;
+        let (writer, jobs) = sync_channel(QUEUE);
+        spawn("sqlite-writer", move || write_loop(write, &jobs))?;
+        let (readers, jobs) = sync_channel(QUEUE);
+        let jobs = Arc::new(Mutex::new(jobs));
+        for _ in 0..READERS {
+            let (path, jobs) = (path.to_owned(), Arc::clone(&jobs));
+            spawn("sqlite-reader", move || read_loop(&path, &jobs))?;
+        }
+        Ok(Self { writer, readers })
+    }
+
+    pub(super) async fn write<T, F>(&self, f: F) -> Result<T>
+    where
+        T: Send + 'static,
+        F: for<'t> FnOnce(&'t mut Tx<'_>) -> BoxFuture<'t, Result<T>> + Send + 'static,
+    {
+        submit(&self.writer, f).await
+    }
+
+    pub(super) async fn read<T, F>(&self, f: F) -> Result<T>
+    where
+        T: Send + 'static,
+        F: for<'t> FnOnce(&'t mut Tx<'_>) -> BoxFuture<'t, Result<T>> + Send + 'static,
+    {
+        submit(&self.readers, f).await
+    }
+}
+
+fn spawn(name: &str, body: impl FnOnce() + Send + 'static) -> Result<()> {
+    let started = std::thread::Builder::new().name(name.into()).spawn(body);
+    started.map(drop).map_err(|e| Error::Unavailable(format!("no thread for the database: {e}")))
+}
+
+async fn submit<T, F>(queue: &SyncSender<Job>, f: F) -> Result<T>
+where
+    T: Send + 'static,
+    F: for<'t> FnOnce(&'t mut Tx<'_>) -> BoxFuture<'t, Result<T>> + Send + 'static,
+{
+    let (sender, receiver) = oneshot::channel();
+    let job: Job = Box::new(move |conn| {
+        // A panic must cost its own request only, not the thread that everyone's writes go through.
+        let done = match conn {
+            Ok(conn) => catch_unwind(AssertUnwindSafe(|| now(f(&mut Tx::Sqlite(conn)))))
+                .unwrap_or_else(|_| Err(Error::Database("a request panicked".into()))),
+            Err(error) => Err(Error::Unavailable(error.to_string())),
+        };
+        let failed = done.is_err();
+        let answer = move |committed: std::result::Result<(), &Error>| {
+            let answer = match committed {
+                Err(error) if done.is_ok() => Err(Error::Unavailable(format!("commit failed: {error}"))),
+                _ => done,
+            };
+            // The requester may have gone away; what is committed stays.
+            let _ = sender.send(answer);
+        };
+        Outcome { failed, answer: Box::new(answer) }
+    });
+    queue.try_send(job).map_err(|error| match error {
+        TrySendError::Full(_) => Error::Unavailable("too many requests are waiting".into()),
+        TrySendError::Disconnected(_) => Error::Unavailable("the database thread has ended".into()),
+    })?;
+    receiver.await.map_err(|_| Error::Unavailable("the database thread has ended".into()))?
+}
+
+fn connect(path: &Path, flags: OpenFlags) -> Result<Connection> {
+    let conn = Connection::open_with_flags(path, flags | OpenFlags::SQLITE_OPEN_NO_MUTEX)
+        .map_err(|e| Error::Unavailable(e.to_string()))?;
+    conn.busy_timeout(BUSY)?;
+    conn.set_prepared_statement_cache_capacity(STATEMENTS);
+    conn.pragma_update(None, "foreign_keys", true)?;
+    // An acknowledged write survives a power cut, not only a crash of the process.
+    conn.pragma_update(None, "synchronous", "full")?;
+    // As MLflow sets it: LIKE tells cases apart, ILIKE is spelt with LOWER.
+    conn.pragma_update(None, "case_sensitive_like", true)?;
+    Ok(conn)
+}
+
+/// Runs jobs until the last sender is gone. Whatever waits is committed together; there is no timer, so a lone job is
+/// committed at once.
+fn write_loop(mut conn: Connection, jobs: &Receiver<Job>) {
+    while let Ok(first) = jobs.recv() {
+        let mut outcomes = Vec::new();
+        let committed = match cached(&conn, "BEGIN IMMEDIATE") {
+            Ok(()) => run_group(&mut conn, first, jobs, &mut outcomes),
+            Err(error) => {
+                outcomes.push(first(Err(&error)));
+                Err(error)
+            }
+        };
+        if !conn.is_autocommit() {
+            let _ = conn.execute_batch("ROLLBACK");
+        }
+        for outcome in outcomes {
+            (outcome.answer)(committed.as_ref().map(|()| ()));
+        }
+    }
+}
+
+/// Runs the first job and all that wait behind it, each in a savepoint of its own, and commits.
+fn run_group(
+    conn: &mut Connection,
+    first: Job,
+    jobs: &Receiver<Job>,
+    outcomes: &mut Vec<Outcome>,
+) -> Result<()> {
+    let mut next = Some(first);
+    while let Some(job) = next {
+        cached(conn, "SAVEPOINT job")?;
+        let outcome = job(Ok(&mut *conn));
+        if outcome.failed {
+            cached(conn, "ROLLBACK TO job")?;
+        }
+        cached(conn, "RELEASE job")?;
+        outcomes.push(outcome);
+        next = if outcomes.len() < GROUP { jobs.try_recv().ok() } else { None };
+    }
+    cached(conn, "COMMIT")
+}
+
+/// Runs reads, each in a transaction of its own, so that its statements see one state of the database.
+fn read_loop(path: &PathBuf, jobs: &Mutex<Receiver<Job>>) {
+    // Opened at the first use: an idle server keeps no connections it does not need.
+    let mut conn = None;
+    loop {
+        let job = jobs.lock().unwrap_or_else(PoisonError::into_inner).recv();
+        let Ok(job) = job else { return };
+        let outcome = match open_for_reading(path, &mut conn) {
+            Ok(conn) => {
+                let outcome = job(Ok(&mut *conn));
+                let _ = cached(conn, "ROLLBACK");
+                outcome
+            }
+            Err(error) => job(Err(&error)),
+        };
+        (outcome.answer)(Ok(()));
+    }
+}
+
+fn open_for_reading<'a>(path: &Path, slot: &'a mut Option<Connection>) -> Result<&'a mut Connection> {
+    let conn = match slot {
+        Some(conn) => conn,
+        None => slot.insert(connect(path, OpenFlags::SQLITE_OPEN_READ_ONLY)?),
+    };
+    cached(conn, "BEGIN")?;
+    Ok(conn)
+}
+
+fn cached(conn: &Connection, sql: &str) -> Result<()> {
+    conn.prepare_cached(sql)?.execute([])?;
+    Ok(())
+}
+
+fn prepare<'c>(conn: &'c Connection, sql: &str) -> Result<CachedStatement<'c>> {
+    let statement = conn.prepare_cached(sql)?;
+    // SQLite numbers `$n` by first appearance, so a text that names them in another order would bind them wrongly.
+    debug_assert!(
+        (1..=statement.parameter_count()).all(|i| statement.parameter_name(i) == Some(&format!("${i}"))),
+        "parameters must first appear in ascending order: {sql}"
+    );
+    Ok(statement)
+}
+
+pub(super) fn exec(conn: &Connection, sql: &str, args: &[Value]) -> Result<u64> {
+    Ok(prepare(conn, sql)?.execute(rusqlite::params_from_iter(args))? as u64)
+}
+
+pub(super) fn all<T>(
+    conn: &Connection,
+    sql: &str,
+    args: &[Value],
+    map: impl Fn(&Row) -> Result<T>,
+) -> Result<Vec<T>> {
+    let mut statement = prepare(conn, sql)?;
+    let mut rows = statement.query(rusqlite::params_from_iter(args))?;
+    let mut out = Vec::new();
+    while let Some(row) = rows.next()? {
+        out.push(map(&Row::Sqlite(row))?);
+    }
+    Ok(out)
+}
+
+pub(super) fn insert_many(conn: &Connection, sql: &str, columns: &[Column]) -> Result<u64> {
+    let mut statement = prepare(conn, sql)?;
+    let mut changed = 0;
+    for row in 0..columns[0].len() {
+        for (index, column) in (1..).zip(columns) {
+            match column {
+                Column::Bools(v) => statement.raw_bind_parameter(index, v[row])?,
+                Column::Ints(v) => statement.raw_bind_parameter(index, v[row])?,
+                Column::Floats(v) => statement.raw_bind_parameter(index, v[row])?,
+                Column::Texts(v) => statement.raw_bind_parameter(index, v[row].as_str())?,
+                Column::OptTexts(v) => statement.raw_bind_parameter(index, v[row].as_deref())?,
+            }
+        }
+        changed += statement.raw_execute()? as u64;
+    }
+    Ok(changed)
+}
