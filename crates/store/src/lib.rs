@@ -2,6 +2,10 @@
 
 pub mod db;
 pub mod error;
+pub mod experiments;
+pub mod metrics;
+pub mod names;
+pub mod runs;
 pub mod schema;
 pub mod uri;
 
