@@ -69,6 +69,9 @@ impl std::fmt::Display for Error {
                     "The server may not access this part of its artifact store. Ask its operator to check the \
                      permissions of the artifact directory.",
                 ),
+                io::ErrorKind::InvalidFilename => {
+                    f.write_str("A name in the path is longer than the artifact store allows. Choose a shorter one.")
+                }
                 _ => write!(f, "The artifact store failed: {error}"),
             },
         }

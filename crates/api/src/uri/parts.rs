@@ -149,7 +149,7 @@ pub fn percent_decode(text: &str) -> Cow<'_, str> {
     let mut rest = text;
     while !rest.is_empty() {
         let ascii = rest.find(|c: char| !c.is_ascii()).unwrap_or(rest.len());
-        decoded += &String::from_utf8_lossy(&decode_bytes(rest[..ascii].as_bytes()));
+        decoded += &String::from_utf8_lossy(&decode_bytes(&rest.as_bytes()[..ascii]));
         rest = &rest[ascii..];
         let other = rest.find(|c: char| c.is_ascii()).unwrap_or(rest.len());
         decoded += &rest[..other];
