@@ -5,6 +5,7 @@ pub mod error;
 pub mod experiments;
 pub mod metrics;
 pub mod names;
+pub mod page_token;
 pub mod runs;
 pub mod schema;
 pub mod uri;

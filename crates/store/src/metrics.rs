@@ -2,72 +2,107 @@
 
 use crate::db::{Row, Tx, Value};
 use crate::error::Result;
+use crate::page_token;
 use api::error::invalid;
 use api::{MAX_RESULTS_GET_METRIC_HISTORY, Metric, MetricWithRunId};
+use serde_json::json;
 use std::collections::BTreeSet;
 
 const HISTORY: &str = "
     SELECT key, value, timestamp, step, is_nan FROM metrics
     WHERE run_uuid = $1 AND key = $2
     ORDER BY timestamp, step, value, is_nan";
-// A page goes on after the last point of the page before, not after a count of points, so that points logged meanwhile
-// neither repeat nor hide others.
-const HISTORY_PAGE: &str = "
-    SELECT key, value, timestamp, step, is_nan FROM metrics
-    WHERE run_uuid = $1 AND key = $2 AND (timestamp, step, value, is_nan) > ($3, $4, $5, $6)
-    ORDER BY timestamp, step, value, is_nan LIMIT $7";
-const HISTORY_OFFSET: &str = "
+const HISTORY_FROM: &str = "
     SELECT key, value, timestamp, step, is_nan FROM metrics
     WHERE run_uuid = $1 AND key = $2
     ORDER BY timestamp, step, value, is_nan LIMIT $3 OFFSET $4";
+// Goes on after the last point of the page before, not after a count of points, so that points logged meanwhile neither
+// repeat nor hide others.
+const HISTORY_AFTER: &str = "
+    SELECT key, value, timestamp, step, is_nan FROM metrics
+    WHERE run_uuid = $1 AND key = $2 AND (timestamp, step, value, is_nan) > ($3, $4, $5, $6)
+    ORDER BY timestamp, step, value, is_nan LIMIT $7";
 
-/// Where a page of a history starts.
-pub enum Start {
-    /// After the points of this many rows; how MLflow's own tokens and the first page say it.
-    Offset(i64),
-    /// After this point.
-    After(Metric),
-}
-
-/// The points of a metric by timestamp, step, value; at most `limit` of them, from `start` on. `None` is all.
+/// The points of a metric by timestamp, step, value, and the token of the next page.
 ///
-/// An unknown run or key has no points, as in MLflow.
+/// An unknown run or key has no points, as in MLflow. Without a limit everything comes at once: MLflow answers nothing but
+/// a token then, but its client always sends a limit.
 ///
 /// # Errors
-/// Of the database.
-pub async fn history(
+/// `INVALID_PARAMETER_VALUE` for a bad token.
+pub async fn history_page(
     tx: &mut Tx<'_>,
     run_id: &str,
     key: &str,
-    page: Option<(Start, i64)>,
-) -> Result<Vec<Metric>> {
-    let (run, key) = (Value::from(run_id), Value::from(key));
-    match page {
-        None => tx.all(HISTORY, &[run, key], metric).await,
-        Some((Start::Offset(offset), limit)) => {
-            tx.all(HISTORY_OFFSET, &[run, key, limit.into(), offset.into()], metric).await
+    limit: Option<i64>,
+    token: Option<&str>,
+) -> Result<(Vec<Metric>, Option<String>)> {
+    let mut args = vec![Value::from(run_id), Value::from(key)];
+    let limit = limit.filter(|n| *n > 0);
+    let token = token.filter(|t| !t.is_empty()).map(page_token::decode).transpose()?;
+    let fetch = limit.map_or(i64::MAX, |n| n + 1);
+    let sql = match token.as_ref().map(Start::read).transpose()? {
+        None if limit.is_none() => HISTORY,
+        Some(Start::After(m)) => {
+            args.extend([m.timestamp.into(), m.step.into(), stored(&m).into(), m.value.is_nan().into()]);
+            args.push(fetch.into());
+            HISTORY_AFTER
         }
-        Some((Start::After(m), limit)) => {
-            let is_nan = m.value.is_nan();
-            let value = if is_nan { 0.0 } else { m.value };
-            let args =
-                [run, key, m.timestamp.into(), m.step.into(), value.into(), is_nan.into(), limit.into()];
-            tx.all(HISTORY_PAGE, &args, metric).await
+        start => {
+            let offset = if let Some(Start::Offset(n)) = start { n } else { 0 };
+            args.extend([fetch.into(), offset.into()]);
+            HISTORY_FROM
         }
+    };
+    let mut metrics = tx.all(sql, &args, metric).await?;
+    let Some(limit) = limit.filter(|n| metrics.len() as i64 > *n) else { return Ok((metrics, None)) };
+    metrics.truncate(limit as usize);
+    let next = metrics.last().map(Start::after);
+    Ok((metrics, next))
+}
+
+/// Where a page of a history starts.
+enum Start {
+    /// After this many points: MLflow's own tokens.
+    Offset(i64),
+    /// After this point: our tokens.
+    After(Metric),
+}
+
+impl Start {
+    fn read(content: &serde_json::Value) -> Result<Self> {
+        let Some(after) = content.get("after") else { return Ok(Self::Offset(page_token::offset(content)?)) };
+        let (timestamp, step) = (after["timestamp"].as_i64(), after["step"].as_i64());
+        match (timestamp, step, after["value"].as_f64(), after["is_nan"].as_bool()) {
+            (Some(timestamp), Some(step), Some(value), Some(is_nan)) => {
+                let value = if is_nan { f64::NAN } else { value };
+                Ok(Self::After(point(String::new(), value, timestamp, step)))
+            }
+            _ => Err(invalid("Invalid page token: it belongs to another call.").into()),
+        }
+    }
+
+    fn after(m: &Metric) -> String {
+        let (value, is_nan) = (stored(m), m.value.is_nan());
+        page_token::encode(&json!({
+            "after": {"timestamp": m.timestamp, "step": m.step, "value": value, "is_nan": is_nan}
+        }))
     }
 }
 
+/// The value column of a point: NaN is kept as 0 with a flag.
+fn stored(m: &Metric) -> f64 {
+    if m.value.is_nan() { 0.0 } else { m.value }
+}
+
+fn point(key: String, value: f64, timestamp: i64, step: i64) -> Metric {
+    let (dataset_name, dataset_digest, model_id, run_id) = (None, None, None, None);
+    Metric { key, value, timestamp, step, dataset_name, dataset_digest, model_id, run_id }
+}
+
 fn metric(row: &Row) -> Result<Metric> {
-    Ok(Metric {
-        key: row.text(0)?,
-        value: if row.bool(4)? { f64::NAN } else { row.float(1)? },
-        timestamp: row.int(2)?,
-        step: row.int(3)?,
-        dataset_name: None,
-        dataset_digest: None,
-        model_id: None,
-        run_id: None,
-    })
+    let value = if row.bool(4)? { f64::NAN } else { row.float(1)? };
+    Ok(point(row.text(0)?, value, row.int(2)?, row.int(3)?))
 }
 
 const BULK: (&str, &str) = (

@@ -1,0 +1,6 @@
+//! One file per noun; every handler reads its message, calls one store function and wraps the answer.
+
+pub mod experiments;
+pub mod health;
+pub mod metrics;
+pub mod runs;

@@ -1,0 +1,105 @@
+//! `runs/*`
+
+use crate::app::App;
+use crate::extract::{JsonBody, Proto};
+use crate::respond::{Empty, Json, Reply, empty};
+use api::{
+    CreateRun, DeleteTag, LogBatch, LogKeyValue, LogMetric, RunRef, RunResponse, UpdateRun,
+    UpdateRunResponse, run_id_of,
+};
+use axum::extract::State;
+use store::experiments::ExperimentId;
+use store::runs::{self, NewRun, RunUpdate, log};
+
+/// `POST runs/create`
+pub async fn create(State(app): State<App>, Proto(request): Proto<CreateRun>) -> Reply<RunResponse> {
+    let new = NewRun {
+        experiment_id: ExperimentId::parse(&request.experiment_id.unwrap_or_default())?,
+        user_id: request.user_id.unwrap_or_default(),
+        start_time: request.start_time.unwrap_or_default(),
+        tags: request.tags,
+        run_name: request.run_name.unwrap_or_default(),
+    };
+    let run = app.db().write(move |tx| Box::pin(runs::create(tx, new))).await?;
+    Ok(Json(RunResponse { run }))
+}
+
+/// `GET runs/get`
+pub async fn get(State(app): State<App>, Proto(request): Proto<RunRef>) -> Reply<RunResponse> {
+    let run_id = run_id_of(request.run_id, request.run_uuid);
+    let run = app.db().read(move |tx| Box::pin(async move { runs::get(tx, &run_id).await })).await?;
+    Ok(Json(RunResponse { run }))
+}
+
+/// `POST runs/update`
+pub async fn update(State(app): State<App>, Proto(request): Proto<UpdateRun>) -> Reply<UpdateRunResponse> {
+    let run_id = run_id_of(request.run_id, request.run_uuid);
+    let change = RunUpdate { status: request.status, end_time: request.end_time, run_name: request.run_name };
+    let run_info =
+        app.db().write(move |tx| Box::pin(async move { runs::update(tx, &run_id, change).await })).await?;
+    Ok(Json(UpdateRunResponse { run_info }))
+}
+
+/// `POST runs/delete`
+pub async fn delete(State(app): State<App>, Proto(request): Proto<RunRef>) -> Reply<Empty> {
+    let run_id = run_id_of(request.run_id, request.run_uuid);
+    let now = app.now_ms();
+    app.db().write(move |tx| Box::pin(async move { runs::delete(tx, &run_id, now).await })).await?;
+    empty()
+}
+
+/// `POST runs/restore`
+pub async fn restore(State(app): State<App>, Proto(request): Proto<RunRef>) -> Reply<Empty> {
+    let run_id = run_id_of(request.run_id, request.run_uuid);
+    app.db().write(move |tx| Box::pin(async move { runs::restore(tx, &run_id).await })).await?;
+    empty()
+}
+
+/// `POST runs/log-metric`
+pub async fn log_metric(State(app): State<App>, Proto(request): Proto<LogMetric>) -> Reply<Empty> {
+    let run_id = run_id_of(request.run_id, request.run_uuid);
+    let metric = request.metric.into();
+    app.db().write(move |tx| Box::pin(async move { log::log_metric(tx, &run_id, metric).await })).await?;
+    empty()
+}
+
+/// `POST runs/log-parameter`
+pub async fn log_param(State(app): State<App>, Proto(request): Proto<LogKeyValue>) -> Reply<Empty> {
+    let run_id = run_id_of(request.run_id, request.run_uuid);
+    let (param, limits) = (request.pair, app.settings().limits);
+    app.db()
+        .write(move |tx| Box::pin(async move { log::log_param(tx, &run_id, param, limits).await }))
+        .await?;
+    empty()
+}
+
+/// `POST runs/log-batch`
+pub async fn log_batch(State(app): State<App>, JsonBody(body): JsonBody) -> Reply<Empty> {
+    let request = LogBatch::from_body(&body)?;
+    let run_id = request.run_id.unwrap_or_default();
+    let batch = log::Batch {
+        metrics: request.metrics.into_iter().map(Into::into).collect(),
+        params: request.params,
+        tags: request.tags,
+    };
+    let limits = app.settings().limits;
+    app.db()
+        .write(move |tx| Box::pin(async move { log::log_batch(tx, &run_id, batch, limits).await }))
+        .await?;
+    empty()
+}
+
+/// `POST runs/set-tag`
+pub async fn set_tag(State(app): State<App>, Proto(request): Proto<LogKeyValue>) -> Reply<Empty> {
+    let run_id = run_id_of(request.run_id, request.run_uuid);
+    let (tag, limits) = (request.pair, app.settings().limits);
+    app.db().write(move |tx| Box::pin(async move { log::set_tag(tx, &run_id, tag, limits).await })).await?;
+    empty()
+}
+
+/// `POST runs/delete-tag`
+pub async fn delete_tag(State(app): State<App>, Proto(request): Proto<DeleteTag>) -> Reply<Empty> {
+    let (run_id, key) = (request.run_id.unwrap_or_default(), request.key.unwrap_or_default());
+    app.db().write(move |tx| Box::pin(async move { log::delete_tag(tx, &run_id, &key).await })).await?;
+    empty()
+}
