@@ -8,7 +8,6 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use futures_util::stream::{Stream, StreamExt};
-use tokio::task::spawn_blocking;
 
 use crate::local::{blocking, find, if_there};
 use crate::path::UPLOAD_PREFIX;
@@ -24,19 +23,23 @@ pub(crate) async fn put<E: std::fmt::Display>(
     body: impl Stream<Item = std::result::Result<Bytes, E>>,
 ) -> Result<u64> {
     let mut body = pin!(body);
-    let mut writing = spawn_blocking(move || Upload::start(&root, &path));
+    // Before the first look at the body, which tells a client that asked (`Expect: 100-continue`) to send it.
+    let mut upload = blocking(move || Upload::start(&root, &path)).await?;
+    let mut gathered = gather(&mut body).await;
     loop {
-        let gathered = gather(&mut body).await;
-        let upload = writing.await.unwrap_or_else(|panicked| Err(io::Error::other(panicked).into()))?;
         match gathered {
             Ok(batch) if batch.is_empty() => return blocking(|| upload.finish()).await,
-            Ok(batch) => writing = spawn_blocking(move || upload.append(&batch)),
+            Ok(batch) => {
+                let (written, next) =
+                    tokio::join!(blocking(move || upload.append(&batch)), gather(&mut body));
+                (upload, gathered) = (written?, next);
+            }
             Err(error) => {
-                blocking(move || {
+                let discarded = blocking(move || {
                     drop(upload);
                     Ok(())
-                })
-                .await?;
+                });
+                discarded.await?;
                 return Err(Error::Body(error.to_string()));
             }
         }

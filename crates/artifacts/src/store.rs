@@ -1,7 +1,8 @@
 //! A place where artifacts are kept, opened from its URI. Which storage it is makes no difference to the callers.
 
+use std::fmt;
 use std::ops::Range;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use api::FileInfo;
@@ -63,10 +64,15 @@ impl Store {
         match api::uri::is_local_uri(uri) {
             Ok(true) => {
                 let path = api::uri::local_path(uri).map_err(|_| unsupported())?;
-                Ok(Self::Local(LocalStore::new(cwd.join(path))))
+                Ok(Self::local(cwd.join(path)))
             }
             _ => Err(unsupported()),
         }
+    }
+
+    /// The store in a directory. Unlike [`Store::open`] this decodes nothing.
+    pub fn local(directory: PathBuf) -> Self {
+        Self::Local(LocalStore::new(directory))
     }
 
     /// Stores `body` at `path`, in place of what was there. When this returns `Ok` the bytes are safe; when it fails
@@ -74,7 +80,7 @@ impl Store {
     ///
     /// # Errors
     /// [`Error::IsFolder`] and [`Error::BelowFile`] when `path` is taken otherwise, [`Error::Body`] when `body` fails.
-    pub async fn put<E: std::fmt::Display>(
+    pub async fn put<E: fmt::Display>(
         &self,
         path: &ArtifactPath,
         body: impl Stream<Item = std::result::Result<Bytes, E>>,
@@ -112,6 +118,15 @@ impl Store {
     pub async fn delete(&self, path: &ArtifactPath) -> Result<()> {
         match self {
             Self::Local(store) => store.delete(path).await,
+        }
+    }
+}
+
+/// Where the artifacts are, for people to read.
+impl fmt::Display for Store {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Local(store) => store.root().display().fmt(f),
         }
     }
 }

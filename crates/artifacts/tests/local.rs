@@ -1,5 +1,7 @@
 //! The local store from outside: what MLflow's `LocalArtifactRepository` promises, and what must never happen.
 
+#![expect(clippy::unwrap_used, reason = "a test")]
+
 use std::collections::BTreeSet;
 use std::fs;
 use std::io;
@@ -7,8 +9,8 @@ use std::os::unix::fs::symlink;
 use std::path::Path;
 use std::time::{Duration, SystemTime};
 
+use artifacts::{ArtifactPath, ByteRange, Error, Result, Store};
 use bytes::Bytes;
-use ferroflow_artifacts::{ArtifactPath, ByteRange, Error, Result, Store};
 use futures_util::stream::{self, StreamExt, TryStreamExt};
 
 fn path(text: &str) -> ArtifactPath {
