@@ -183,3 +183,37 @@ async fn inputs_and_outputs_come_with_the_run() {
         assert!(answer.starts_with("404"), "{path}: {answer}");
     }
 }
+
+#[tokio::test]
+async fn a_models_artifacts_are_listed_and_read() {
+    let mut app = TestApp::new().await;
+    let id = new_model(&mut app, "probe").await;
+    let proxy = "/api/2.0/mlflow-artifacts/artifacts";
+    for name in ["MLmodel", "data/weights.bin"] {
+        let path = format!("{proxy}/0/models/{id}/artifacts/{name}");
+        let put = Request::put(path).body(Body::from("content")).unwrap();
+        assert_eq!(app.send(put).await, "200 OK application/json\n{}", "{name}");
+    }
+    let artifacts = format!("/ajax-api/2.0/mlflow/logged-models/{id}/artifacts");
+    let mut answers = String::new();
+    for path in [
+        format!("{API}/logged-models/{id}/artifacts/directories"),
+        format!("{artifacts}/directories?artifact_directory_path=data"),
+        format!("{artifacts}/directories?artifact_directory_path=../x"),
+        format!("{artifacts}/files?artifact_file_path=MLmodel"),
+        format!("{artifacts}/files?artifact_file_path="),
+        format!("{artifacts}/files?artifact_file_path=../x"),
+        format!("{artifacts}/files?artifact_file_path=none"),
+        format!("{API}/logged-models/m-0/artifacts/directories"),
+        format!("{}/files?artifact_file_path=x", artifacts.replace(&id, "m-0")),
+    ] {
+        let answer = app.get(&path).await;
+        answers.push_str(&format!("GET {}\n{answer}\n\n", path.replace(&id, "MODEL")));
+    }
+    assert_snapshot!("artifacts_of_a_model", answers);
+    assert!(
+        app.get(&format!("{API}/logged-models/{id}/artifacts/files?artifact_file_path=MLmodel"))
+            .await
+            .starts_with("404")
+    );
+}
