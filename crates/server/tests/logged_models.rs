@@ -1,7 +1,5 @@
 //! Logged models and data sets over HTTP: the exact JSON, and the exact refusals.
 
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails there")]
-
 mod common;
 
 use axum::body::Body;

@@ -1,7 +1,5 @@
 //! Logged models, on both engines.
 
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails there")]
-
 mod common;
 
 use api::validate::Limits;
