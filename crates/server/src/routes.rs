@@ -105,7 +105,7 @@ impl Route {
 #[rustfmt::skip]
 pub fn table() -> Vec<Route> {
     use Needs::{Edit, Manage, Nothing, Read, User};
-    use On::{ArtifactPath, Experiment, ExperimentName, Run, Runs};
+    use On::{ArtifactPath, Experiment, ExperimentName, Experiments, Run, Runs};
     vec![
         route(M::GET,  "health",  health::health,  Nothing).at_root().always(),
         route(M::GET,  "version", health::version, Nothing).at_root().always(),
@@ -116,6 +116,8 @@ pub fn table() -> Vec<Route> {
         route(M::POST, "2.0/mlflow/experiments/create",                experiments::create,      User),
         route(M::GET,  "2.0/mlflow/experiments/get",                   experiments::get,         Read(Experiment)),
         route(M::GET,  "2.0/mlflow/experiments/get-by-name",           experiments::get_by_name, Read(ExperimentName)),
+        route(M::GET,  "2.0/mlflow/experiments/search",                experiments::search,      User),
+        route(M::POST, "2.0/mlflow/experiments/search",                experiments::search,      User),
         route(M::POST, "2.0/mlflow/experiments/update",                experiments::update,      Edit(Experiment)),
         route(M::POST, "2.0/mlflow/experiments/delete",                experiments::delete,      Manage(Experiment)),
         route(M::POST, "2.0/mlflow/experiments/restore",               experiments::restore,     Manage(Experiment)),
@@ -124,6 +126,7 @@ pub fn table() -> Vec<Route> {
 
         route(M::POST, "2.0/mlflow/runs/create",        runs::create,     Edit(Experiment)),
         route(M::GET,  "2.0/mlflow/runs/get",           runs::get,        Read(Run)),
+        route(M::POST, "2.0/mlflow/runs/search",        runs::search,     Read(Experiments)),
         route(M::POST, "2.0/mlflow/runs/update",        runs::update,     Edit(Run)),
         route(M::POST, "2.0/mlflow/runs/delete",        runs::delete,     Manage(Run)),
         route(M::POST, "2.0/mlflow/runs/restore",       runs::restore,    Manage(Run)),
@@ -141,13 +144,13 @@ pub fn table() -> Vec<Route> {
         route(M::GET,  "get-artifact",               artifacts::get,    Read(Run)).at_root(),
         route(M::POST, "2.0/mlflow/upload-artifact", artifacts::upload, Edit(Run)).ajax_only(),
 
-        route(M::GET,    "2.0/mlflow-artifacts/artifacts",         artifact_proxy::list,   Read(ArtifactPath)).of_artifacts(),
-        route(M::GET,    "2.0/mlflow-artifacts/artifacts/{*artifact_path}", artifact_proxy::get, Read(ArtifactPath)).of_artifacts(),
-        route(M::PUT,    "2.0/mlflow-artifacts/artifacts/{*artifact_path}", artifact_proxy::put, Edit(ArtifactPath)).of_artifacts(),
-        route(M::DELETE, "2.0/mlflow-artifacts/artifacts/{*artifact_path}", artifact_proxy::delete, Manage(ArtifactPath)).of_artifacts(),
-        route(M::POST,   "2.0/mlflow-artifacts/mpu/create/{*artifact_path}", artifact_proxy::multipart, Edit(ArtifactPath)).of_artifacts(),
+        route(M::GET,    "2.0/mlflow-artifacts/artifacts",                     artifact_proxy::list,      Read(ArtifactPath)).of_artifacts(),
+        route(M::GET,    "2.0/mlflow-artifacts/artifacts/{*artifact_path}",    artifact_proxy::get,       Read(ArtifactPath)).of_artifacts(),
+        route(M::PUT,    "2.0/mlflow-artifacts/artifacts/{*artifact_path}",    artifact_proxy::put,       Edit(ArtifactPath)).of_artifacts(),
+        route(M::DELETE, "2.0/mlflow-artifacts/artifacts/{*artifact_path}",    artifact_proxy::delete,    Manage(ArtifactPath)).of_artifacts(),
+        route(M::POST,   "2.0/mlflow-artifacts/mpu/create/{*artifact_path}",   artifact_proxy::multipart, Edit(ArtifactPath)).of_artifacts(),
         route(M::POST,   "2.0/mlflow-artifacts/mpu/complete/{*artifact_path}", artifact_proxy::multipart, Edit(ArtifactPath)).of_artifacts(),
-        route(M::POST,   "2.0/mlflow-artifacts/mpu/abort/{*artifact_path}", artifact_proxy::multipart, Edit(ArtifactPath)).of_artifacts(),
+        route(M::POST,   "2.0/mlflow-artifacts/mpu/abort/{*artifact_path}",    artifact_proxy::multipart, Edit(ArtifactPath)).of_artifacts(),
     ]
 }
 

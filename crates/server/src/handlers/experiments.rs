@@ -5,10 +5,11 @@ use crate::extract::Proto;
 use crate::respond::{Empty, Json, Reply, empty};
 use api::{
     CreateExperiment, CreateExperimentResponse, DeleteExperimentTag, ExperimentRef, GetExperimentByName,
-    GetExperimentResponse, SetExperimentTag, Tag, UpdateExperiment,
+    GetExperimentResponse, SearchExperiments, SearchExperimentsResponse, SetExperimentTag, Tag,
+    UpdateExperiment,
 };
 use axum::extract::State;
-use store::experiments::{self, ExperimentId, NewExperiment};
+use store::experiments::{self, ExperimentId, ExperimentSearch, NewExperiment};
 
 /// `POST experiments/create`
 pub async fn create(
@@ -53,6 +54,23 @@ pub async fn get_by_name(
     let experiment =
         app.db().read(move |tx| Box::pin(async move { experiments::get_by_name(tx, &name).await })).await?;
     Ok(Json(GetExperimentResponse { experiment }))
+}
+
+/// `GET` and `POST experiments/search`
+pub async fn search(
+    State(app): State<App>,
+    Proto(request): Proto<SearchExperiments>,
+) -> Reply<SearchExperimentsResponse> {
+    let query = ExperimentSearch {
+        view: request.view_type.unwrap_or_default(),
+        max_results: request.max_results.unwrap_or_default(),
+        filter: request.filter.unwrap_or_default(),
+        order_by: request.order_by,
+        page_token: request.page_token.unwrap_or_default(),
+    };
+    let (experiments, next_page_token) =
+        app.db().read(move |tx| Box::pin(async move { experiments::search(tx, &query).await })).await?;
+    Ok(Json(SearchExperimentsResponse { experiments, next_page_token }))
 }
 
 /// `POST experiments/update`

@@ -3,18 +3,24 @@
 use crate::app::App;
 use crate::extract::{JsonBody, Proto};
 use crate::respond::{Empty, Json, Reply, empty};
+use api::error::{ErrorCode, invalid};
+use api::request::missing_value;
 use api::{
-    CreateRun, DeleteTag, LogBatch, LogKeyValue, LogMetric, RunRef, RunResponse, UpdateRun,
-    UpdateRunResponse, run_id_of,
+    CreateRun, DeleteTag, LogBatch, LogKeyValue, LogMetric, RunRef, RunResponse, SearchRuns,
+    SearchRunsResponse, UpdateRun, UpdateRunResponse, run_id_of,
 };
 use axum::extract::State;
 use store::experiments::ExperimentId;
-use store::runs::{self, NewRun, RunUpdate, log};
+use store::runs::{self, NewRun, RunSearch, RunUpdate, log};
 
 /// `POST runs/create`
 pub async fn create(State(app): State<App>, Proto(request): Proto<CreateRun>) -> Reply<RunResponse> {
+    // MLflow falls over a missing experiment in the database; its message is the statement that failed.
+    let Some(experiment_id) = request.experiment_id.filter(|id| !id.is_empty()) else {
+        return Err(api::Error::new(ErrorCode::BadRequest, missing_value("experiment_id")).into());
+    };
     let new = NewRun {
-        experiment_id: ExperimentId::parse(&request.experiment_id.unwrap_or_default())?,
+        experiment_id: ExperimentId::parse(&experiment_id)?,
         user_id: request.user_id.unwrap_or_default(),
         start_time: request.start_time.unwrap_or_default(),
         tags: request.tags,
@@ -31,6 +37,32 @@ pub async fn get(State(app): State<App>, Proto(request): Proto<RunRef>) -> Reply
     Ok(Json(RunResponse { run }))
 }
 
+/// `POST runs/search`
+pub async fn search(State(app): State<App>, Proto(request): Proto<SearchRuns>) -> Reply<SearchRunsResponse> {
+    let query = RunSearch {
+        experiment_ids: experiment_numbers(&request.experiment_ids)?,
+        filter: request.filter.unwrap_or_default(),
+        view: request.run_view_type.unwrap_or_default(),
+        max_results: request.max_results.unwrap_or(DEFAULT_MAX_RESULTS),
+        order_by: request.order_by,
+        page_token: request.page_token.unwrap_or_default(),
+    };
+    let (runs, next_page_token) =
+        app.db().read(move |tx| Box::pin(async move { runs::search(tx, &query).await })).await?;
+    Ok(Json(SearchRunsResponse { runs, next_page_token }))
+}
+
+/// How many runs a search answers that does not say.
+const DEFAULT_MAX_RESULTS: i64 = 1000;
+
+/// The numbers of experiments that a search looks in; one that does not exist finds nothing.
+fn experiment_numbers(ids: &[String]) -> api::Result<Vec<i64>> {
+    let number = |id: &String| {
+        id.trim().parse().map_err(|_| invalid(format!("Invalid experiment ID: '{id}'. It must be a number.")))
+    };
+    ids.iter().map(number).collect()
+}
+
 /// `POST runs/update`
 pub async fn update(State(app): State<App>, Proto(request): Proto<UpdateRun>) -> Reply<UpdateRunResponse> {
     let run_id = run_id_of(request.run_id, request.run_uuid);
@@ -42,7 +74,7 @@ pub async fn update(State(app): State<App>, Proto(request): Proto<UpdateRun>) ->
 
 /// `POST runs/delete`
 pub async fn delete(State(app): State<App>, Proto(request): Proto<RunRef>) -> Reply<Empty> {
-    let run_id = run_id_of(request.run_id, request.run_uuid);
+    let run_id = request.run_id.unwrap_or_default();
     let now = app.now_ms();
     app.db().write(move |tx| Box::pin(async move { runs::delete(tx, &run_id, now).await })).await?;
     empty()
@@ -50,7 +82,7 @@ pub async fn delete(State(app): State<App>, Proto(request): Proto<RunRef>) -> Re
 
 /// `POST runs/restore`
 pub async fn restore(State(app): State<App>, Proto(request): Proto<RunRef>) -> Reply<Empty> {
-    let run_id = run_id_of(request.run_id, request.run_uuid);
+    let run_id = request.run_id.unwrap_or_default();
     app.db().write(move |tx| Box::pin(async move { runs::restore(tx, &run_id).await })).await?;
     empty()
 }

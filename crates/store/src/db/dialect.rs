@@ -20,9 +20,49 @@ impl Dialect {
     }
 
     fn in_list(self, before: &'static str, n: usize, ty: &'static str, after: &'static str) -> String {
+        let (open, close) = self.is_among();
+        // PostgreSQL does not guess the element type of an array parameter.
+        let cast = match self {
+            Self::Postgres => format!("::{ty}[]"),
+            Self::Sqlite => String::new(),
+        };
+        format!("{before}{open}${n}{cast}{close} {after}")
+    }
+
+    /// What stands around one list parameter to mean "is among": `column` + before + `$n` + after.
+    pub fn is_among(self) -> (&'static str, &'static str) {
         match self {
-            Self::Postgres => format!("{before} = ANY(${n}::{ty}[]) {after}"),
-            Self::Sqlite => format!("{before} IN (SELECT value FROM json_each(${n})) {after}"),
+            Self::Postgres => (" = ANY(", ")"),
+            Self::Sqlite => (" IN (SELECT value FROM json_each(", "))"),
         }
+    }
+
+    /// What stands around one list parameter to mean "is not among".
+    pub fn is_not_among(self) -> (&'static str, &'static str) {
+        match self {
+            Self::Postgres => (" <> ALL(", ")"),
+            Self::Sqlite => (" NOT IN (SELECT value FROM json_each(", "))"),
+        }
+    }
+
+    /// What stands around a column and a pattern to mean `LIKE` without case: before, column, between, `$n`, after.
+    /// Plain `LIKE` looks at the case on both engines (`PRAGMA case_sensitive_like` on SQLite, as MLflow sets it).
+    pub fn like_without_case(self) -> (&'static str, &'static str, &'static str) {
+        match self {
+            Self::Postgres => ("", " ILIKE ", ""),
+            Self::Sqlite => ("LOWER(", ") LIKE LOWER(", ")"),
+        }
+    }
+
+    /// Whether NULLs come first when an `ORDER BY` does not say: PostgreSQL takes NULL as the largest value, SQLite as the
+    /// smallest.
+    pub fn nulls_first(self, ascending: bool) -> bool {
+        (self == Self::Sqlite) == ascending
+    }
+
+    /// Whether a pattern for `LIKE` may end in a backslash; PostgreSQL's escape character must escape something.
+    pub fn accepts_pattern(self, pattern: &str) -> bool {
+        let backslashes = pattern.len() - pattern.trim_end_matches('\\').len();
+        self == Self::Sqlite || backslashes.is_multiple_of(2)
     }
 }

@@ -1,7 +1,9 @@
 //! Reads many runs with all that belongs to them in a constant number of statements.
 
+use crate::datasets;
 use crate::db::{Row, Tx, Value};
 use crate::error::Result;
+use crate::grouped::grouped;
 use crate::runs::RUN_NAME_TAG;
 use api::{Metric, Run, RunData, RunInfo, RunInputs, RunOutputs, RunStatus, Tag};
 use std::collections::HashMap;
@@ -14,7 +16,8 @@ const METRICS: &str =
 const PARAMS: &str = "SELECT run_uuid, key, value FROM params WHERE run_uuid";
 const TAGS: &str = "SELECT run_uuid, key, value FROM tags WHERE run_uuid";
 
-/// The runs with these ids, in this order; ids without a run are left out.
+/// The runs with these ids, in this order; ids without a run are left out. Without their model inputs, as in MLflow's
+/// search.
 ///
 /// # Errors
 /// Of the database.
@@ -23,6 +26,8 @@ pub async fn load(tx: &mut Tx<'_>, run_ids: &[String]) -> Result<Vec<Run>> {
     let mut metrics = grouped(tx, METRICS, run_ids, metric).await?;
     let mut params = grouped(tx, PARAMS, run_ids, pair).await?;
     let mut tags = grouped(tx, TAGS, run_ids, pair).await?;
+    let mut dataset_inputs = datasets::dataset_inputs_of(tx, run_ids).await?;
+    let mut model_outputs = datasets::model_outputs_of(tx, run_ids).await?;
     let run = |mut info: RunInfo| {
         let id = &info.run_id;
         let data = RunData {
@@ -36,7 +41,12 @@ pub async fn load(tx: &mut Tx<'_>, run_ids: &[String]) -> Result<Vec<Run>> {
         {
             info.run_name = Some(tag.value.clone());
         }
-        Run { info, data, inputs: RunInputs::default(), outputs: Some(RunOutputs::default()) }
+        let inputs = RunInputs {
+            dataset_inputs: dataset_inputs.remove(&info.run_id).unwrap_or_default(),
+            model_inputs: Vec::new(),
+        };
+        let model_outputs = model_outputs.remove(&info.run_id).unwrap_or_default();
+        Run { info, data, inputs, outputs: Some(RunOutputs { model_outputs }) }
     };
     Ok(infos.into_iter().map(run).collect())
 }
@@ -47,21 +57,6 @@ pub(super) async fn infos(tx: &mut Tx<'_>, run_ids: Vec<String>) -> Result<Vec<R
     let rows = tx.all(&sql, &[Value::Texts(run_ids.clone())], info).await?;
     let mut by_id: HashMap<String, RunInfo> = rows.into_iter().map(|i| (i.run_id.clone(), i)).collect();
     Ok(run_ids.iter().filter_map(|id| by_id.remove(id)).collect())
-}
-
-async fn grouped<T>(
-    tx: &mut Tx<'_>,
-    sql: &'static str,
-    run_ids: &[String],
-    map: impl Fn(&Row) -> Result<T>,
-) -> Result<HashMap<String, Vec<T>>> {
-    let sql = tx.dialect().in_texts(sql, 1, "");
-    let rows = tx.all(&sql, &[Value::Texts(run_ids.to_vec())], |row| Ok((row.text(0)?, map(row)?))).await?;
-    let mut groups: HashMap<String, Vec<T>> = HashMap::with_capacity(run_ids.len());
-    for (run_id, item) in rows {
-        groups.entry(run_id).or_default().push(item);
-    }
-    Ok(groups)
 }
 
 fn info(row: &Row) -> Result<RunInfo> {

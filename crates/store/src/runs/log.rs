@@ -3,6 +3,7 @@
 use super::{ActiveRun, RUN_NAME_TAG, RunUpdate, active, update};
 use crate::db::{Bulk, Column, Tx, Value};
 use crate::error::Result;
+use crate::logged_models;
 use api::error::{invalid, not_found};
 use api::validate::{self, Limits, python_repr};
 use api::{Metric, Tag};
@@ -147,7 +148,7 @@ async fn insert_metrics(tx: &mut Tx<'_>, run: &ActiveRun, metrics: &[Metric]) ->
             .or_insert(point);
     }
     tx.insert_many(&UPSERT_LATEST, &columns(run, &latest.into_values().collect::<Vec<_>>())).await?;
-    Ok(())
+    logged_models::metrics::insert(tx, run, metrics).await
 }
 
 fn columns(run: &ActiveRun, points: &[&Point]) -> [Column; 6] {

@@ -2,9 +2,14 @@
 
 mod load;
 pub mod log;
+pub mod log_model;
+
+mod search;
 
 pub use load::load;
+pub use search::{RunSearch, search};
 
+use crate::datasets;
 use crate::db::{Bulk, Column, Tx, Value};
 use crate::error::{Error, Result};
 use crate::experiments::{self, ExperimentId};
@@ -102,7 +107,10 @@ pub async fn create(tx: &mut Tx<'_>, new: NewRun) -> Result<Run> {
 /// # Errors
 /// `RESOURCE_DOES_NOT_EXIST`.
 pub async fn get(tx: &mut Tx<'_>, run_id: &str) -> Result<Run> {
-    load(tx, &[run_id.to_owned()]).await?.pop().ok_or_else(|| no_run(run_id))
+    let ids = [run_id.to_owned()];
+    let mut run = load(tx, &ids).await?.pop().ok_or_else(|| no_run(run_id))?;
+    run.inputs.model_inputs = datasets::model_inputs_of(tx, &ids).await?.remove(run_id).unwrap_or_default();
+    Ok(run)
 }
 
 /// The info of the run with this id, deleted or not.
