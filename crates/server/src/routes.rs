@@ -4,8 +4,10 @@
 //! `/ajax-api`, and everything under the static prefix.
 
 use crate::app::App;
-use crate::handlers::{datasets, experiments, health, logged_models, metrics, runs};
-use crate::respond;
+use crate::handlers::{
+    artifact_proxy, artifacts, datasets, experiments, health, logged_models, metrics, runs,
+};
+use crate::{respond, ui};
 use axum::Router;
 use axum::extract::MatchedPath;
 use axum::handler::Handler;
@@ -43,6 +45,8 @@ pub enum On {
     Runs,
     /// The experiment of the logged model whose `model_id` is in the path.
     LoggedModel,
+    /// The experiment whose id is the first segment of the artifact path: that of the URL, or the parameter `path`.
+    ArtifactPath,
 }
 
 /// Where a route lives.
@@ -61,6 +65,7 @@ enum Under {
 enum Part {
     Always,
     Tracking,
+    Artifacts,
 }
 
 /// One line of the table.
@@ -88,7 +93,15 @@ impl Route {
     }
 
     fn at_root(self) -> Self {
-        Self { under: Under::Root, part: Part::Always, ..self }
+        Self { under: Under::Root, ..self }
+    }
+
+    fn always(self) -> Self {
+        Self { part: Part::Always, ..self }
+    }
+
+    fn of_artifacts(self) -> Self {
+        Self { part: Part::Artifacts, ..self }
     }
 }
 
@@ -96,10 +109,13 @@ impl Route {
 #[rustfmt::skip]
 pub fn table() -> Vec<Route> {
     use Needs::{Edit, Manage, Nothing, Read, User};
-    use On::{Experiment, ExperimentName, Experiments, LoggedModel, Run, Runs};
+    use On::{ArtifactPath, Experiment, ExperimentName, Experiments, LoggedModel, Run, Runs};
     vec![
-        route(M::GET,  "health",  health::health,  Nothing).at_root(),
-        route(M::GET,  "version", health::version, Nothing).at_root(),
+        route(M::GET,  "health",  health::health,  Nothing).at_root().always(),
+        route(M::GET,  "version", health::version, Nothing).at_root().always(),
+
+        route(M::GET,  "",                     ui::index,       User).at_root().always(),
+        route(M::GET,  "static-files/{*path}", ui::static_file, Nothing).at_root().always(),
 
         route(M::POST, "2.0/mlflow/experiments/create",                experiments::create,      User),
         route(M::GET,  "2.0/mlflow/experiments/get",                   experiments::get,         Read(Experiment)),
@@ -140,6 +156,18 @@ pub fn table() -> Vec<Route> {
         route(M::GET,  "2.0/mlflow/metrics/get-history",               metrics::get_history,               Read(Run)),
         route(M::GET,  "2.0/mlflow/metrics/get-history-bulk",          metrics::get_history_bulk,          Read(Runs)).ajax_only(),
         route(M::GET,  "2.0/mlflow/metrics/get-history-bulk-interval", metrics::get_history_bulk_interval, Read(Runs)),
+
+        route(M::GET,  "2.0/mlflow/artifacts/list",  artifacts::list,   Read(Run)),
+        route(M::GET,  "get-artifact",               artifacts::get,    Read(Run)).at_root(),
+        route(M::POST, "2.0/mlflow/upload-artifact", artifacts::upload, Edit(Run)).ajax_only(),
+
+        route(M::GET,    "2.0/mlflow-artifacts/artifacts",                     artifact_proxy::list,      Read(ArtifactPath)).of_artifacts(),
+        route(M::GET,    "2.0/mlflow-artifacts/artifacts/{*artifact_path}",    artifact_proxy::get,       Read(ArtifactPath)).of_artifacts(),
+        route(M::PUT,    "2.0/mlflow-artifacts/artifacts/{*artifact_path}",    artifact_proxy::put,       Edit(ArtifactPath)).of_artifacts(),
+        route(M::DELETE, "2.0/mlflow-artifacts/artifacts/{*artifact_path}",    artifact_proxy::delete,    Manage(ArtifactPath)).of_artifacts(),
+        route(M::POST,   "2.0/mlflow-artifacts/mpu/create/{*artifact_path}",   artifact_proxy::multipart, Edit(ArtifactPath)).of_artifacts(),
+        route(M::POST,   "2.0/mlflow-artifacts/mpu/complete/{*artifact_path}", artifact_proxy::multipart, Edit(ArtifactPath)).of_artifacts(),
+        route(M::POST,   "2.0/mlflow-artifacts/mpu/abort/{*artifact_path}",    artifact_proxy::multipart, Edit(ArtifactPath)).of_artifacts(),
     ]
 }
 
@@ -155,11 +183,15 @@ pub fn router(app: App) -> Router {
         };
         let handler = match route.part {
             Part::Tracking if app.settings().artifacts_only => on(route.method, tracking_disabled),
+            Part::Artifacts if app.settings().destination.is_none() => on(route.method, artifacts_disabled),
             _ => route.handler,
         };
         for place in places {
             router = router.route(&format!("{prefix}{place}{}", route.path), handler.clone());
         }
+    }
+    if !prefix.is_empty() {
+        router = router.route(&prefix, on(M::GET, ui::add_slash));
     }
     router.fallback(respond::unknown_route).method_not_allowed_fallback(respond::wrong_method).with_state(app)
 }
@@ -168,6 +200,15 @@ async fn tracking_disabled(path: MatchedPath) -> (StatusCode, String) {
     let text = format!(
         "Endpoint: {} disabled due to the mlflow server running in `--artifacts-only` mode. To enable tracking \
          server functionality, run `mlflow server` without `--artifacts-only`",
+        flask_rule(path.as_str())
+    );
+    (StatusCode::SERVICE_UNAVAILABLE, text)
+}
+
+async fn artifacts_disabled(path: MatchedPath) -> (StatusCode, String) {
+    let text = format!(
+        "Endpoint: {} disabled due to the mlflow server running with `--no-serve-artifacts`. To enable artifacts \
+         server functionality, run `mlflow server` with `--serve-artifacts`",
         flask_rule(path.as_str())
     );
     (StatusCode::SERVICE_UNAVAILABLE, text)
