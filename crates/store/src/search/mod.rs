@@ -22,10 +22,14 @@ pub mod logged_models;
 pub mod operator;
 pub mod order;
 mod page_token;
+#[cfg(test)]
+mod paging;
 mod python;
 pub mod runs;
 mod sort;
 mod sql;
+#[cfg(test)]
+mod statements;
 mod tree;
 
 pub use sql::Sql;
