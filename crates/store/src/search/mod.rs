@@ -1,6 +1,6 @@
 //! MLflow's search language: filters, orders and page tokens as SQL.
 //!
-//! The way of a search: [`lex`] and [`tree`] take the text apart as sqlparse does, [`filter`] and [`order`] make clauses of
+//! The way of a search: `lex` and `tree` take the text apart as sqlparse does, [`filter`] and [`order`] make clauses of
 //! it, one file per searchable entity ([`runs`], [`experiments`], [`logged_models`]) knows its columns and compiles a
 //! [`Search`]. Nothing here touches a database. A store function uses it like this:
 //!

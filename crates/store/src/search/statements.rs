@@ -334,6 +334,21 @@ fn max_results_is_checked_in_mlflows_words() {
 }
 
 #[test]
+fn what_a_database_would_refuse_is_refused_before() {
+    let message = |dialect, filter| runs::compile(dialect, &run_query(filter, &[])).map_err(|e| e.message);
+    let trailing = r"tags.a LIKE 'x\'";
+    assert_eq!(
+        message(Dialect::Postgres, trailing).unwrap_err(),
+        "LIKE pattern must not end with escape character"
+    );
+    assert!(message(Dialect::Sqlite, trailing).is_ok());
+    assert_eq!(
+        message(Dialect::Sqlite, "tags.a = '\0'").unwrap_err(),
+        "A search cannot contain the character NUL"
+    );
+}
+
+#[test]
 fn a_field_may_be_ordered_by_once() {
     let error =
         runs::compile(Dialect::Sqlite, &run_query("", &order(&["start_time", "created DESC"]))).unwrap_err();
