@@ -1,5 +1,6 @@
 //! Experiments: entity, requests and responses.
 
+use crate::error::invalid;
 use crate::number;
 use crate::request::{Check::*, Field, Refusal, Request, field, repeated};
 use serde::{Deserialize, Serialize};
@@ -223,6 +224,25 @@ pub struct SearchDatasets {
 
 impl Request for SearchDatasets {
     const FIELDS: &'static [Field] = &[];
+}
+
+const MAX_EXPERIMENT_IDS_PER_REQUEST: usize = 20;
+
+impl SearchDatasets {
+    /// The experiments to look in.
+    ///
+    /// # Errors
+    /// `INVALID_PARAMETER_VALUE` for none and for too many.
+    pub fn experiment_ids(self) -> crate::Result<Vec<String>> {
+        match self.experiment_ids.len() {
+            0 => Err(invalid("SearchDatasets request must specify at least one experiment_id.")),
+            1..=MAX_EXPERIMENT_IDS_PER_REQUEST => Ok(self.experiment_ids),
+            n => Err(invalid(format!(
+                "SearchDatasets request cannot specify more than {MAX_EXPERIMENT_IDS_PER_REQUEST} experiment_ids. \
+                 Received {n} experiment_ids."
+            ))),
+        }
+    }
 }
 
 /// A data set that runs of an experiment used, MLflow's `DatasetSummary`.

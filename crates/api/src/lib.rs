@@ -3,6 +3,8 @@
 pub mod datasets;
 pub mod error;
 pub mod experiments;
+pub mod log_model;
+pub mod logged_models;
 pub mod metrics;
 pub mod number;
 pub mod request;
@@ -13,5 +15,6 @@ pub mod validate;
 pub use datasets::*;
 pub use error::{Error, ErrorCode, Result};
 pub use experiments::*;
+pub use logged_models::*;
 pub use metrics::*;
 pub use runs::*;

@@ -262,7 +262,7 @@ impl Request for DeleteTag {
 #[derive(Debug, Deserialize)]
 #[expect(missing_docs, reason = "the fields are the wire's own")]
 pub struct LogBatch {
-    #[serde(default, alias = "runId")]
+    #[serde(default)]
     pub run_id: Option<String>,
     #[serde(default, deserialize_with = "number::list")]
     pub metrics: Vec<MetricInput>,

@@ -1,5 +1,6 @@
 //! What names and values may be: the rules and texts of MLflow's `utils/validation.py`.
 
+use crate::datasets::Dataset;
 use crate::error::{Error, Result, invalid};
 use crate::experiments::Tag;
 use crate::metrics::Metric;
@@ -11,6 +12,13 @@ const MAX_PARAM_VAL_LENGTH: usize = 6000;
 const MAX_TAG_VAL_LENGTH: usize = 8000;
 const MAX_EXPERIMENT_TAG_VAL_LENGTH: usize = 5000;
 const MAX_EXPERIMENT_NAME_LENGTH: usize = 500;
+const MAX_DATASET_NAME_SIZE: usize = 500;
+const MAX_DATASET_DIGEST_SIZE: usize = 36;
+const MAX_DATASET_SOURCE_SIZE: usize = 65_535;
+const MAX_DATASET_SCHEMA_SIZE: usize = 1_048_575;
+const MAX_DATASET_PROFILE_SIZE: usize = 16_777_215;
+const MAX_INPUT_TAG_KEY_SIZE: usize = 255;
+const MAX_INPUT_TAG_VALUE_SIZE: usize = 500;
 const MAX_PARAMS_TAGS_PER_BATCH: usize = 100;
 const MAX_METRICS_PER_BATCH: usize = 1000;
 const MAX_ENTITIES_PER_BATCH: usize = 1000;
@@ -35,6 +43,9 @@ impl Default for Limits {
 /// # Errors
 /// `INVALID_PARAMETER_VALUE`.
 pub fn metric(m: &Metric, path: &str) -> Result<()> {
+    if m.dataset_name.is_some() != m.dataset_digest.is_some() {
+        return Err(invalid("Both dataset_name and dataset_digest must be provided if one is provided"));
+    }
     entity_name(&m.key, &join(path, "name"))?;
     if m.timestamp < 0 {
         let why = format!(
@@ -88,6 +99,38 @@ pub fn experiment_name(name: &str) -> Result<()> {
         return Err(invalid("Invalid experiment name: ''"));
     }
     at_most("name", MAX_EXPERIMENT_NAME_LENGTH, name)
+}
+
+/// Checks the name that a logged model is given.
+///
+/// # Errors
+/// `INVALID_PARAMETER_VALUE`.
+pub fn logged_model_name(name: &str) -> Result<()> {
+    if !name.is_empty() && !name.contains(['/', ':', '.', '%', '"', '\'']) {
+        return Ok(());
+    }
+    Err(invalid(format!(
+        "Invalid model name ({}) provided. Model name must be a non-empty string and cannot contain the following \
+         characters: ('/', ':', '.', '%', '\"', \"'\")",
+        python_repr(name)
+    )))
+}
+
+/// Checks a data set that a run logs as its input, and the tags of its use.
+///
+/// # Errors
+/// `INVALID_PARAMETER_VALUE`.
+pub fn dataset_input(dataset: &Dataset, tags: &[Tag]) -> Result<()> {
+    at_most("name", MAX_DATASET_NAME_SIZE, &dataset.name)?;
+    at_most("digest", MAX_DATASET_DIGEST_SIZE, &dataset.digest)?;
+    at_most("source", MAX_DATASET_SOURCE_SIZE, &dataset.source)?;
+    at_most("schema", MAX_DATASET_SCHEMA_SIZE, dataset.schema.as_deref().unwrap_or_default())?;
+    at_most("profile", MAX_DATASET_PROFILE_SIZE, dataset.profile.as_deref().unwrap_or_default())?;
+    for tag in tags {
+        at_most("key", MAX_INPUT_TAG_KEY_SIZE, &tag.key)?;
+        at_most("value", MAX_INPUT_TAG_VALUE_SIZE, &tag.value)?;
+    }
+    Ok(())
 }
 
 /// Checks an artifact location's length.
@@ -286,6 +329,7 @@ pub fn missing(path: &str) -> Error {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::metrics::MetricInput;
 
     fn tagged(key: &str, value: &str) -> Tag {
         Tag { key: key.into(), value: value.into() }
@@ -320,6 +364,45 @@ mod tests {
     fn duplicates_are_listed_as_python_lists_them() {
         let message = param_keys_unique(&[tagged("a", "1"), tagged("a", "2")]).unwrap_err().message;
         assert!(message.starts_with("Duplicate parameter keys have been submitted: ['a']. "), "{message}");
+    }
+
+    #[test]
+    fn logged_model_names_are_plain() {
+        assert_eq!(logged_model_name("my model-1_é"), Ok(()));
+        assert_eq!(
+            logged_model_name("a'b").unwrap_err().message,
+            "Invalid model name (\"a'b\") provided. Model name must be a non-empty string and cannot contain the \
+             following characters: ('/', ':', '.', '%', '\"', \"'\")"
+        );
+        for bad in ["", "a/b", "a:b", "a.b", "a%b", "a\"b"] {
+            assert!(logged_model_name(bad).is_err(), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn data_sets_have_limits() {
+        let dataset = Dataset { digest: "é".repeat(36), ..Dataset::default() };
+        assert_eq!(dataset_input(&dataset, &[tagged("k", &"v".repeat(500))]), Ok(()));
+        let dataset = Dataset { digest: "d".repeat(37), ..Dataset::default() };
+        assert_eq!(
+            dataset_input(&dataset, &[]).unwrap_err().message,
+            "'digest' exceeds the maximum length of 36 characters"
+        );
+        assert_eq!(
+            dataset_input(&Dataset::default(), &[tagged(&"k".repeat(256), "v")]).unwrap_err().message,
+            "'key' exceeds the maximum length of 255 characters"
+        );
+    }
+
+    #[test]
+    fn a_metric_names_its_data_set_whole() {
+        let of = |json: &str| metric(&serde_json::from_str::<MetricInput>(json).unwrap().into(), "");
+        assert_eq!(of(r#"{"key": "k", "dataset_name": "d", "dataset_digest": "1"}"#), Ok(()));
+        assert_eq!(of(r#"{"key": "k", "dataset_name": "", "dataset_digest": ""}"#), Ok(()));
+        assert_eq!(
+            of(r#"{"key": "k", "dataset_name": "d"}"#).unwrap_err().message,
+            "Both dataset_name and dataset_digest must be provided if one is provided"
+        );
     }
 
     #[test]

@@ -1,7 +1,14 @@
 //! MLflow's tracking data in PostgreSQL and SQLite: one function per operation, its SQL above it.
 
+pub mod datasets;
 pub mod db;
 pub mod error;
+pub mod experiments;
+mod grouped;
+pub mod logged_models;
+pub mod metrics;
+pub mod names;
+pub mod runs;
 pub mod schema;
 pub mod search;
 pub mod uri;

@@ -9,6 +9,26 @@ pub enum Dialect {
 }
 
 impl Dialect {
+    /// `{before} is one of the texts in parameter {n} {after}`: `.. WHERE run_uuid` becomes a whole condition.
+    pub fn in_texts(self, before: &'static str, n: usize, after: &'static str) -> String {
+        self.in_list(before, n, "text", after)
+    }
+
+    /// `{before} is one of the integers in parameter {n} {after}`.
+    pub fn in_ints(self, before: &'static str, n: usize, after: &'static str) -> String {
+        self.in_list(before, n, "int8", after)
+    }
+
+    fn in_list(self, before: &'static str, n: usize, ty: &'static str, after: &'static str) -> String {
+        let (open, close) = self.is_among();
+        // PostgreSQL does not guess the element type of an array parameter.
+        let cast = match self {
+            Self::Postgres => format!("::{ty}[]"),
+            Self::Sqlite => String::new(),
+        };
+        format!("{before}{open}${n}{cast}{close} {after}")
+    }
+
     /// What stands around one list parameter to mean "is among": `column` + before + `$n` + after.
     pub fn is_among(self) -> (&'static str, &'static str) {
         match self {

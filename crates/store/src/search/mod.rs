@@ -4,7 +4,7 @@
 //! it, one file per searchable entity ([`runs`], [`experiments`], [`logged_models`]) knows its columns and compiles a
 //! [`Search`]. Nothing here touches a database. A store function uses it like this:
 //!
-//! ```ignore
+//! ```text
 //! let search = search::runs::compile(tx.dialect(), &query)?;
 //! let rows = tx.all_once(&search.sql.text, &search.sql.args, |row| search.row(row)).await?;
 //! let page = search.text_ids(rows); // ids in order, and the token for the next page
@@ -21,7 +21,7 @@ mod logged_model_token;
 pub mod logged_models;
 pub mod operator;
 pub mod order;
-mod page_token;
+pub(crate) mod page_token;
 #[cfg(test)]
 mod paging;
 mod python;
@@ -38,7 +38,8 @@ use crate::db::{Row, Value};
 use crate::error::Result;
 use api::error::invalid;
 use page_token::Start;
-use sort::{KeyKind, SortKey};
+pub(crate) use sort::KeyKind;
+use sort::SortKey;
 
 /// MLflow's `SEARCH_MAX_RESULTS_THRESHOLD`.
 const MAX_RESULTS_THRESHOLD: i64 = 50_000;

@@ -31,7 +31,7 @@ pub(super) enum Expr {
 
 /// The type a key has, which a page token has to repeat.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum KeyKind {
+pub(crate) enum KeyKind {
     Int,
     Float,
     Text,

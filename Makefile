@@ -1,0 +1,32 @@
+# make run    build Ferroflow and serve on http://127.0.0.1:5000 (SQLite in mlflow.db, artifacts in ./mlartifacts)
+# make test   install what the tests need, and run them all: Rust, and the real MLflow client and server beside ours
+# make lint   formatting, clippy, documentation, dependencies
+# make bench  measure against the official server and the floor, into bench/results/
+
+.PHONY: run test unit conformance lint bench setup build
+
+run: build
+	./target/release/ferroflow server
+
+build:
+	cargo build --release --locked -p ferroflow
+
+test: unit conformance
+
+setup:
+	conformance/setup.sh
+
+unit: setup
+	scripts/with-postgres cargo test --locked --workspace
+
+conformance: setup build
+	.venv/bin/python -m pytest conformance -q -ra
+
+lint:
+	cargo fmt --all --check
+	cargo clippy --locked --workspace --all-targets -- -D warnings
+	RUSTDOCFLAGS="-D warnings" cargo doc --locked --workspace --no-deps --document-private-items
+	scripts/check-dependencies
+
+bench: build
+	python3 bench/run.py

@@ -1,0 +1,156 @@
+//! From options to a running server, with a few lines that say what runs, or one that says why nothing does.
+
+use crate::config::server::ServerOptions;
+use api::validate::Limits;
+use server::{App, Clock, Settings};
+use std::fmt;
+use std::io::IsTerminal;
+use std::process::ExitCode;
+use store::db::Db;
+use store::schema::{self, Prepared};
+use store::uri::DatabaseUri;
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+use tracing::Level;
+
+/// Why the server did not start.
+pub enum Failure {
+    /// The options are wrong: exit code 2.
+    Usage(String),
+    /// The surroundings are: exit code 1.
+    Start(String),
+}
+
+impl Failure {
+    /// The process' exit code.
+    pub fn exit_code(&self) -> ExitCode {
+        match self {
+            Self::Usage(_) => ExitCode::from(2),
+            Self::Start(_) => ExitCode::from(1),
+        }
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (Self::Usage(text) | Self::Start(text)) = self;
+        f.write_str(text)
+    }
+}
+
+/// Sends the log to standard error, at the level that `FERROFLOW_LOG` names (error, warn, info, debug).
+pub fn log_to_stderr() {
+    let level = std::env::var("FERROFLOW_LOG").ok().and_then(|text| text.parse().ok()).unwrap_or(Level::INFO);
+    tracing_subscriber::fmt()
+        .with_max_level(level)
+        .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal())
+        .with_target(false)
+        .init();
+}
+
+/// Runs the server until it is told to stop.
+///
+/// # Errors
+/// [`Failure`], one sentence.
+pub fn server(options: ServerOptions) -> Result<(), Failure> {
+    check(&options)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    runtime.map_err(|e| Failure::Start(format!("no threads: {e}")))?.block_on(run(options))
+}
+
+fn check(options: &ServerOptions) -> Result<(), Failure> {
+    let usage = |text: &str| Err(Failure::Usage(text.to_owned()));
+    if options.app_name.is_some() {
+        return usage(
+            "--app-name comes with a later version: users and permissions are not there yet. Leave it out.",
+        );
+    }
+    if options.expose_prometheus.is_some() {
+        return usage(
+            "--expose-prometheus comes with a later version: there are no metrics yet. Leave it out.",
+        );
+    }
+    if options.registry_store_uri.is_some() && options.registry_store_uri != options.backend_store_uri {
+        return usage("--registry-store-uri must be the same as --backend-store-uri, or left out.");
+    }
+    for (name, given) in [
+        ("--workers", &options.workers),
+        ("--gunicorn-opts", &options.gunicorn_opts),
+        ("--waitress-opts", &options.waitress_opts),
+        ("--uvicorn-opts", &options.uvicorn_opts),
+    ] {
+        if given.is_some() {
+            eprintln!("Note: {name} means nothing here: one process serves all.");
+        }
+    }
+    Ok(())
+}
+
+async fn run(options: ServerOptions) -> Result<(), Failure> {
+    let uri = options.backend_store_uri.as_deref().unwrap_or("sqlite:///mlflow.db");
+    let uri = DatabaseUri::parse(uri).map_err(|e| Failure::Usage(format!("--backend-store-uri: {e}.")))?;
+    let settings = settings(&options)?;
+    let db = Db::open(&uri).await.map_err(|e| {
+        Failure::Start(format!("cannot open {}: {e}. Check --backend-store-uri.", uri.display()))
+    })?;
+    let clock = Clock::default();
+    let prepared = schema::prepare(&db, settings.artifact_root.clone(), (clock.0)())
+        .await
+        .map_err(|e| Failure::Start(format!("cannot serve {}: {e}.", uri.display())))?;
+    let address = format!("{}:{}", options.host.trim_matches(['[', ']']), options.port);
+    let listener =
+        TcpListener::bind((options.host.trim_matches(['[', ']']), options.port)).await.map_err(|e| {
+            Failure::Start(format!("cannot listen on {address}: {e}. Choose another --port or --host."))
+        })?;
+    banner(&options, &settings, &uri, prepared);
+    let router = server::router(App::new(db, settings, clock));
+    server::listen::serve(listener, router, told_to_stop()).await;
+    Ok(())
+}
+
+fn settings(options: &ServerOptions) -> Result<Settings, Failure> {
+    let serve_artifacts = !options.no_serve_artifacts;
+    let artifact_root = options
+        .default_artifact_root
+        .clone()
+        .unwrap_or_else(|| if serve_artifacts { "mlflow-artifacts:/".into() } else { "./mlruns".into() });
+    Ok(Settings {
+        static_prefix: options.static_prefix.clone().unwrap_or_default(),
+        artifact_root,
+        serve_artifacts,
+        artifacts_only: options.artifacts_only,
+        limits: Limits {
+            truncate_long_values: options.truncate_long_values,
+            artifact_location_max_length: options.artifact_location_max_length,
+        },
+    })
+}
+
+fn banner(options: &ServerOptions, settings: &Settings, uri: &DatabaseUri, prepared: Prepared) {
+    let made = match prepared {
+        Prepared::Created => "created",
+        Prepared::Present => "found",
+    };
+    let artifacts = if settings.serve_artifacts {
+        format!("{}, served by this server", options.artifacts_destination)
+    } else {
+        format!("{}, not served by this server", settings.artifact_root)
+    };
+    eprintln!("Ferroflow {} (MLflow 3.7.0 API)", env!("CARGO_PKG_VERSION"));
+    eprintln!("  address    http://{}:{}{}", options.host, options.port, settings.static_prefix);
+    eprintln!("  database   {}, {made}, schema revision {}", uri.display(), schema::HEAD);
+    eprintln!("  artifacts  {artifacts}");
+}
+
+async fn told_to_stop() {
+    let (Ok(mut term), Ok(mut int)) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
+    else {
+        return std::future::pending().await;
+    };
+    tokio::select! {
+        _ = term.recv() => {}
+        _ = int.recv() => {}
+    }
+    tracing::info!("stopping: finishing the requests in flight");
+}

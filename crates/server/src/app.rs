@@ -1,0 +1,64 @@
+//! What every handler can reach: the database, the settings, the clock.
+
+use api::validate::Limits;
+use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
+use store::db::Db;
+
+/// Shared by all requests; cloning is cheap.
+#[derive(Clone)]
+pub struct App(Arc<Inner>);
+
+struct Inner {
+    db: Db,
+    settings: Settings,
+    clock: Clock,
+}
+
+/// What the operator chose at the start, as far as handlers care.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// `--static-prefix`: empty, or `/` and a path without a slash at its end.
+    pub static_prefix: String,
+    /// `--default-artifact-root`: where experiments without a location of their own keep their artifacts.
+    pub artifact_root: String,
+    /// `--[no-]serve-artifacts`.
+    pub serve_artifacts: bool,
+    /// `--artifacts-only`.
+    pub artifacts_only: bool,
+    /// Limits on names and values.
+    pub limits: Limits,
+}
+
+/// Tells the time, in epoch milliseconds; tests bring their own.
+#[derive(Debug, Clone, Copy)]
+pub struct Clock(pub fn() -> i64);
+
+impl Default for Clock {
+    fn default() -> Self {
+        // A clock before 1970 is a broken machine; time 0 keeps it serving.
+        Self(|| SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_millis() as i64))
+    }
+}
+
+impl App {
+    /// Puts the parts together.
+    pub fn new(db: Db, settings: Settings, clock: Clock) -> Self {
+        Self(Arc::new(Inner { db, settings, clock }))
+    }
+
+    /// The database.
+    pub fn db(&self) -> &Db {
+        &self.0.db
+    }
+
+    /// The operator's choices.
+    pub fn settings(&self) -> &Settings {
+        &self.0.settings
+    }
+
+    /// Now, in epoch milliseconds.
+    pub fn now_ms(&self) -> i64 {
+        (self.0.clock.0)()
+    }
+}

@@ -1,0 +1,179 @@
+//! The route table: method, path, handler, and the permission that the call needs.
+//!
+//! A route cannot be written without its [`Needs`]. Paths are MLflow's; every API route is served under `/api` and
+//! `/ajax-api`, and everything under the static prefix.
+
+use crate::app::App;
+use crate::handlers::{datasets, experiments, health, logged_models, metrics, runs};
+use crate::respond;
+use axum::Router;
+use axum::extract::MatchedPath;
+use axum::handler::Handler;
+use axum::http::StatusCode;
+use axum::routing::MethodFilter as M;
+use axum::routing::{MethodRouter, on};
+
+/// What a caller must be allowed to do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Needs {
+    /// Nothing: probes, and pages without data.
+    Nothing,
+    /// A user, any: what is made belongs to them, what is listed is filtered.
+    User,
+    /// To see the object.
+    Read(On),
+    /// To change the object.
+    Edit(On),
+    /// To delete the object or bring it back.
+    Manage(On),
+}
+
+/// The object a request names, and how.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum On {
+    /// `experiment_id`.
+    Experiment,
+    /// `experiment_name`.
+    ExperimentName,
+    /// Every one of `experiment_ids`; those that may not be read are left out.
+    Experiments,
+    /// The experiment of `run_id` or `run_uuid`.
+    Run,
+    /// The experiments of every one of `run_ids` or `run_id`.
+    Runs,
+    /// The experiment of the logged model whose `model_id` is in the path.
+    LoggedModel,
+}
+
+/// Where a route lives.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Under {
+    /// `/api/..` and `/ajax-api/..`
+    Api,
+    /// `/ajax-api/..` only: made for the UI.
+    Ajax,
+    /// The root.
+    Root,
+}
+
+/// Which half of the server a route belongs to; `--artifacts-only` and `--no-serve-artifacts` switch one off.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Part {
+    Always,
+    Tracking,
+}
+
+/// One line of the table.
+pub struct Route {
+    method: M,
+    path: &'static str,
+    /// What a caller must be allowed to do.
+    pub needs: Needs,
+    handler: MethodRouter<App>,
+    under: Under,
+    part: Part,
+}
+
+fn route<H, T>(method: M, path: &'static str, handler: H, needs: Needs) -> Route
+where
+    H: Handler<T, App>,
+    T: 'static,
+{
+    Route { method, path, needs, handler: on(method, handler), under: Under::Api, part: Part::Tracking }
+}
+
+impl Route {
+    fn ajax_only(self) -> Self {
+        Self { under: Under::Ajax, ..self }
+    }
+
+    fn at_root(self) -> Self {
+        Self { under: Under::Root, part: Part::Always, ..self }
+    }
+}
+
+/// Every route there is.
+#[rustfmt::skip]
+pub fn table() -> Vec<Route> {
+    use Needs::{Edit, Manage, Nothing, Read, User};
+    use On::{Experiment, ExperimentName, Experiments, LoggedModel, Run, Runs};
+    vec![
+        route(M::GET,  "health",  health::health,  Nothing).at_root(),
+        route(M::GET,  "version", health::version, Nothing).at_root(),
+
+        route(M::POST, "2.0/mlflow/experiments/create",                experiments::create,      User),
+        route(M::GET,  "2.0/mlflow/experiments/get",                   experiments::get,         Read(Experiment)),
+        route(M::GET,  "2.0/mlflow/experiments/get-by-name",           experiments::get_by_name, Read(ExperimentName)),
+        route(M::GET,  "2.0/mlflow/experiments/search",                experiments::search,      User),
+        route(M::POST, "2.0/mlflow/experiments/search",                experiments::search,      User),
+        route(M::POST, "2.0/mlflow/experiments/update",                experiments::update,      Edit(Experiment)),
+        route(M::POST, "2.0/mlflow/experiments/delete",                experiments::delete,      Manage(Experiment)),
+        route(M::POST, "2.0/mlflow/experiments/restore",               experiments::restore,     Manage(Experiment)),
+        route(M::POST, "2.0/mlflow/experiments/set-experiment-tag",    experiments::set_tag,     Edit(Experiment)),
+        route(M::POST, "2.0/mlflow/experiments/delete-experiment-tag", experiments::delete_tag,  Edit(Experiment)),
+        route(M::POST, "2.0/mlflow/experiments/search-datasets",       datasets::search,         Read(Experiments)).ajax_only(),
+
+        route(M::POST, "2.0/mlflow/runs/create",        runs::create,      Edit(Experiment)),
+        route(M::GET,  "2.0/mlflow/runs/get",           runs::get,         Read(Run)),
+        route(M::POST, "2.0/mlflow/runs/search",        runs::search,      Read(Experiments)),
+        route(M::POST, "2.0/mlflow/runs/update",        runs::update,      Edit(Run)),
+        route(M::POST, "2.0/mlflow/runs/delete",        runs::delete,      Manage(Run)),
+        route(M::POST, "2.0/mlflow/runs/restore",       runs::restore,     Manage(Run)),
+        route(M::POST, "2.0/mlflow/runs/log-metric",    runs::log_metric,  Edit(Run)),
+        route(M::POST, "2.0/mlflow/runs/log-parameter", runs::log_param,   Edit(Run)),
+        route(M::POST, "2.0/mlflow/runs/log-batch",     runs::log_batch,   Edit(Run)),
+        route(M::POST, "2.0/mlflow/runs/set-tag",       runs::set_tag,     Edit(Run)),
+        route(M::POST, "2.0/mlflow/runs/delete-tag",    runs::delete_tag,  Edit(Run)),
+        route(M::POST, "2.0/mlflow/runs/log-model",     runs::log_model,   Edit(Run)),
+        route(M::POST, "2.0/mlflow/runs/log-inputs",    runs::log_inputs,  Edit(Run)),
+        route(M::POST, "2.0/mlflow/runs/outputs",       runs::log_outputs, Edit(Run)),
+
+        route(M::POST,   "2.0/mlflow/logged-models",                           logged_models::create,     Edit(Experiment)),
+        route(M::POST,   "2.0/mlflow/logged-models/search",                    logged_models::search,     Read(Experiments)),
+        route(M::GET,    "2.0/mlflow/logged-models/{model_id}",                logged_models::get,        Read(LoggedModel)),
+        route(M::PATCH,  "2.0/mlflow/logged-models/{model_id}",                logged_models::finalize,   Edit(LoggedModel)),
+        route(M::DELETE, "2.0/mlflow/logged-models/{model_id}",                logged_models::delete,     Manage(LoggedModel)),
+        route(M::POST,   "2.0/mlflow/logged-models/{model_id}/params",         logged_models::log_params, Edit(LoggedModel)),
+        route(M::PATCH,  "2.0/mlflow/logged-models/{model_id}/tags",           logged_models::set_tags,   Edit(LoggedModel)),
+        route(M::DELETE, "2.0/mlflow/logged-models/{model_id}/tags/{tag_key}", logged_models::delete_tag, Manage(LoggedModel)),
+
+        route(M::GET,  "2.0/mlflow/metrics/get-history",               metrics::get_history,               Read(Run)),
+        route(M::GET,  "2.0/mlflow/metrics/get-history-bulk",          metrics::get_history_bulk,          Read(Runs)).ajax_only(),
+        route(M::GET,  "2.0/mlflow/metrics/get-history-bulk-interval", metrics::get_history_bulk_interval, Read(Runs)),
+    ]
+}
+
+/// The whole server: every route of the table at every place where it is served.
+pub fn router(app: App) -> Router {
+    let mut router = Router::new();
+    let prefix = app.settings().static_prefix.clone();
+    for route in table() {
+        let places: &[&str] = match route.under {
+            Under::Api => &["/api/", "/ajax-api/"],
+            Under::Ajax => &["/ajax-api/"],
+            Under::Root => &["/"],
+        };
+        let handler = match route.part {
+            Part::Tracking if app.settings().artifacts_only => on(route.method, tracking_disabled),
+            _ => route.handler,
+        };
+        for place in places {
+            router = router.route(&format!("{prefix}{place}{}", route.path), handler.clone());
+        }
+    }
+    router.fallback(respond::unknown_route).method_not_allowed_fallback(respond::wrong_method).with_state(app)
+}
+
+async fn tracking_disabled(path: MatchedPath) -> (StatusCode, String) {
+    let text = format!(
+        "Endpoint: {} disabled due to the mlflow server running in `--artifacts-only` mode. To enable tracking \
+         server functionality, run `mlflow server` without `--artifacts-only`",
+        flask_rule(path.as_str())
+    );
+    (StatusCode::SERVICE_UNAVAILABLE, text)
+}
+
+/// The route as MLflow's texts name it: `<path:artifact_path>` for `{*artifact_path}`, `<model_id>` for `{model_id}`.
+fn flask_rule(path: &str) -> String {
+    path.replace("{*", "<path:").replace('{', "<").replace('}', ">")
+}
