@@ -1,13 +1,18 @@
 //! `logged-models/*`
 
 use crate::app::App;
-use crate::extract::Proto;
-use crate::respond::{Empty, Json, Reply, empty};
+use crate::extract::{Proto, pairs};
+use crate::handlers::artifacts;
+use crate::respond::{Empty, Failure, Json, Reply, empty};
+use ::artifacts::ArtifactPath;
 use api::{
-    CreateLoggedModel, FinalizeLoggedModel, GetLoggedModel, LogLoggedModelParams, LoggedModelResponse,
-    LoggedModelStatus, SearchLoggedModels, SearchLoggedModelsResponse, SetLoggedModelTags, same_model_id,
+    CreateLoggedModel, ErrorCode, FinalizeLoggedModel, GetLoggedModel, ListArtifactsResponse,
+    ListLoggedModelArtifacts, LogLoggedModelParams, LoggedModelResponse, LoggedModelStatus,
+    SearchLoggedModels, SearchLoggedModelsResponse, SetLoggedModelTags, same_model_id,
 };
 use axum::extract::{Path, State};
+use axum::http::{HeaderMap, Uri};
+use axum::response::Response;
 use store::experiments::ExperimentId;
 use store::logged_models::{self, NewLoggedModel};
 use store::search::logged_models::{Dataset, LoggedModelQuery, OrderBy};
@@ -148,6 +153,41 @@ pub async fn search(
         })
         .await?;
     Ok(Json(SearchLoggedModelsResponse { models, next_page_token }))
+}
+
+/// `GET logged-models/{model_id}/artifacts/directories`
+pub async fn list_artifacts(
+    State(app): State<App>,
+    Path(model_id): Path<String>,
+    Proto(request): Proto<ListLoggedModelArtifacts>,
+) -> Reply<ListArtifactsResponse> {
+    let folder = ArtifactPath::parse(&request.artifact_directory_path.unwrap_or_default())?;
+    let location = artifact_location(&app, model_id).await?;
+    artifacts::list_below(&app, location, &folder).await
+}
+
+/// `GET logged-models/{model_id}/artifacts/files`
+pub async fn get_artifact(
+    State(app): State<App>,
+    Path(model_id): Path<String>,
+    uri: Uri,
+    headers: HeaderMap,
+) -> Result<Response, Failure> {
+    let query = pairs(&uri)?;
+    let Some(path) = artifacts::first(&query, "artifact_file_path") else {
+        let message = "Request must include the \"artifact_file_path\" query parameter.";
+        return Err(api::Error::new(ErrorCode::BadRequest, message).into());
+    };
+    let path = ArtifactPath::parse(path)?;
+    let location = artifact_location(&app, model_id).await?;
+    artifacts::send_below(&app, &location, &path, &headers).await
+}
+
+async fn artifact_location(app: &App, model_id: String) -> Result<String, Failure> {
+    let read = app
+        .db()
+        .read(move |tx| Box::pin(async move { logged_models::artifact_location(tx, &model_id).await }));
+    Ok(read.await?)
 }
 
 fn dataset(dataset: &api::LoggedModelDataset) -> Dataset<'_> {
