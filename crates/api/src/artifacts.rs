@@ -33,18 +33,6 @@ impl Request for ListArtifacts {
         &[field("run_id", &[Str, Required]), field("path", &[Str]), field("page_token", &[Str])];
 }
 
-/// `logged-models/<model_id>/artifacts/directories`
-#[derive(Debug, Deserialize)]
-pub struct ListLoggedModelArtifacts {
-    /// The folder to list; the model's root when absent.
-    #[serde(default, alias = "artifactDirectoryPath")]
-    pub artifact_directory_path: Option<String>,
-}
-
-impl Request for ListLoggedModelArtifacts {
-    const FIELDS: &'static [Field] = &[field("artifact_directory_path", &[Str])];
-}
-
 /// The listing of `mlflow-artifacts/artifacts`
 #[derive(Debug, Deserialize)]
 pub struct ListProxiedArtifacts {

@@ -2,9 +2,11 @@
 
 use crate::config::server::ServerOptions;
 use api::validate::Limits;
+use artifacts::Store;
 use server::{App, Clock, Settings};
 use std::fmt;
 use std::io::IsTerminal;
+use std::path::Path;
 use std::process::ExitCode;
 use store::db::Db;
 use store::schema::{self, Prepared};
@@ -110,15 +112,26 @@ async fn run(options: ServerOptions) -> Result<(), Failure> {
 }
 
 fn settings(options: &ServerOptions) -> Result<Settings, Failure> {
-    let serve_artifacts = !options.no_serve_artifacts;
-    let artifact_root = options
-        .default_artifact_root
-        .clone()
-        .unwrap_or_else(|| if serve_artifacts { "mlflow-artifacts:/".into() } else { "./mlruns".into() });
+    let working_dir = std::env::current_dir().map_err(|e| {
+        Failure::Start(format!("cannot tell the working directory: {e}. Start from another one."))
+    })?;
+    let destination = match options.no_serve_artifacts {
+        true => None,
+        false => Some(
+            Store::open(&options.artifacts_destination, &working_dir)
+                .map_err(|e| Failure::Usage(format!("--artifacts-destination: {e}")))?,
+        ),
+    };
+    let default_root = if destination.is_some() { "mlflow-artifacts:/" } else { "./mlruns" };
+    let artifact_root = options.default_artifact_root.as_deref().unwrap_or(default_root);
+    let artifact_root = api::uri::resolve_uri_if_local(artifact_root, &working_dir)
+        .map_err(|e| Failure::Usage(format!("--default-artifact-root: {e}")))?;
     Ok(Settings {
         static_prefix: options.static_prefix.clone().unwrap_or_default(),
         artifact_root,
-        serve_artifacts,
+        destination,
+        working_dir,
+        ui: options.ui_dir.as_deref().map(ui).transpose()?,
         artifacts_only: options.artifacts_only,
         limits: Limits {
             truncate_long_values: options.truncate_long_values,
@@ -127,15 +140,23 @@ fn settings(options: &ServerOptions) -> Result<Settings, Failure> {
     })
 }
 
+fn ui(folder: &Path) -> Result<Store, Failure> {
+    if folder.join("index.html").is_file() {
+        return Ok(Store::local(folder.to_owned()));
+    }
+    let text =
+        format!("--ui-dir: there is no index.html in {}. Name the folder of a build.", folder.display());
+    Err(Failure::Usage(text))
+}
+
 fn banner(options: &ServerOptions, settings: &Settings, uri: &DatabaseUri, prepared: Prepared) {
     let made = match prepared {
         Prepared::Created => "created",
         Prepared::Present => "found",
     };
-    let artifacts = if settings.serve_artifacts {
-        format!("{}, served by this server", options.artifacts_destination)
-    } else {
-        format!("{}, not served by this server", settings.artifact_root)
+    let artifacts = match &settings.destination {
+        Some(store) => format!("{store}, served by this server"),
+        None => format!("{}, not served by this server", settings.artifact_root),
     };
     eprintln!("Ferroflow {} (MLflow 3.7.0 API)", env!("CARGO_PKG_VERSION"));
     eprintln!("  address    http://{}:{}{}", options.host, options.port, settings.static_prefix);

@@ -163,13 +163,13 @@ pub fn table() -> Vec<Route> {
         route(M::GET,  "get-artifact",               artifacts::get,    Read(Run)).at_root(),
         route(M::POST, "2.0/mlflow/upload-artifact", artifacts::upload, Edit(Run)).ajax_only(),
 
-        route(M::GET,    "2.0/mlflow-artifacts/artifacts",         artifact_proxy::list,   Read(ArtifactPath)).of_artifacts(),
-        route(M::GET,    "2.0/mlflow-artifacts/artifacts/{*artifact_path}", artifact_proxy::get, Read(ArtifactPath)).of_artifacts(),
-        route(M::PUT,    "2.0/mlflow-artifacts/artifacts/{*artifact_path}", artifact_proxy::put, Edit(ArtifactPath)).of_artifacts(),
-        route(M::DELETE, "2.0/mlflow-artifacts/artifacts/{*artifact_path}", artifact_proxy::delete, Manage(ArtifactPath)).of_artifacts(),
-        route(M::POST,   "2.0/mlflow-artifacts/mpu/create/{*artifact_path}", artifact_proxy::multipart, Edit(ArtifactPath)).of_artifacts(),
+        route(M::GET,    "2.0/mlflow-artifacts/artifacts",                     artifact_proxy::list,      Read(ArtifactPath)).of_artifacts(),
+        route(M::GET,    "2.0/mlflow-artifacts/artifacts/{*artifact_path}",    artifact_proxy::get,       Read(ArtifactPath)).of_artifacts(),
+        route(M::PUT,    "2.0/mlflow-artifacts/artifacts/{*artifact_path}",    artifact_proxy::put,       Edit(ArtifactPath)).of_artifacts(),
+        route(M::DELETE, "2.0/mlflow-artifacts/artifacts/{*artifact_path}",    artifact_proxy::delete,    Manage(ArtifactPath)).of_artifacts(),
+        route(M::POST,   "2.0/mlflow-artifacts/mpu/create/{*artifact_path}",   artifact_proxy::multipart, Edit(ArtifactPath)).of_artifacts(),
         route(M::POST,   "2.0/mlflow-artifacts/mpu/complete/{*artifact_path}", artifact_proxy::multipart, Edit(ArtifactPath)).of_artifacts(),
-        route(M::POST,   "2.0/mlflow-artifacts/mpu/abort/{*artifact_path}", artifact_proxy::multipart, Edit(ArtifactPath)).of_artifacts(),
+        route(M::POST,   "2.0/mlflow-artifacts/mpu/abort/{*artifact_path}",    artifact_proxy::multipart, Edit(ArtifactPath)).of_artifacts(),
     ]
 }
 

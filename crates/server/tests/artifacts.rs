@@ -200,7 +200,8 @@ async fn ranges_and_conditions_are_honoured() {
     let (_, headers, _) = app.raw(Request::get(&url).body(Body::empty()).unwrap()).await;
     let etag = headers[header::ETAG].to_str().unwrap().to_owned();
     let modified = headers[header::LAST_MODIFIED].to_str().unwrap().to_owned();
-    let cases: &[(&[(&str, &str)], u16, &str, &str)] = &[
+    type Asked<'a> = &'a [(&'a str, &'a str)];
+    let cases: &[(Asked, u16, &str, &str)] = &[
         (&[("range", "bytes=6-")], 206, "world", "bytes 6-10/11"),
         (&[("range", "bytes=0-4")], 206, "hello", "bytes 0-4/11"),
         (&[("range", "bytes=-1")], 206, "d", "bytes 10-10/11"),
