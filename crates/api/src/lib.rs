@@ -1,5 +1,6 @@
 //! MLflow's wire types: requests, responses, entities and errors. No I/O.
 
+pub mod artifacts;
 pub mod datasets;
 pub mod error;
 pub mod experiments;
@@ -12,6 +13,7 @@ pub mod runs;
 pub mod uri;
 pub mod validate;
 
+pub use artifacts::*;
 pub use datasets::*;
 pub use error::{Error, ErrorCode, Result};
 pub use experiments::*;

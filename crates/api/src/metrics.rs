@@ -135,9 +135,9 @@ pub struct GetMetricHistoryBulkInterval {
     #[serde(default, alias = "metricKey")]
     pub metric_key: Option<String>,
     /// Given together with `end_step`, or not at all.
-    #[serde(default, alias = "startStep", deserialize_with = "number::opt_int32")]
+    #[serde(default, alias = "startStep", deserialize_with = "number::opt_int64")]
     pub start_step: Option<i64>,
-    #[serde(default, alias = "endStep", deserialize_with = "number::opt_int32")]
+    #[serde(default, alias = "endStep", deserialize_with = "number::opt_int64")]
     pub end_step: Option<i64>,
     /// Sampled steps, 1 to 2,500.
     #[serde(default, alias = "maxResults", deserialize_with = "number::opt_int32")]

@@ -1,1 +1,15 @@
-//! Placeholder.
+//! The bytes of artifacts: which paths are safe, where they are stored, and streaming them both ways.
+
+mod error;
+mod local;
+mod local_read;
+mod local_write;
+pub mod mime;
+mod path;
+pub mod proxied;
+mod store;
+
+pub use error::{Error, Result};
+pub use local::LocalStore;
+pub use path::ArtifactPath;
+pub use store::{ByteRange, Download, FileMeta, Store};

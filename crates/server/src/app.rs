@@ -1,6 +1,8 @@
 //! What every handler can reach: the database, the settings, the clock.
 
+use crate::security::Security;
 use api::validate::Limits;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 use store::db::Db;
@@ -22,12 +24,18 @@ pub struct Settings {
     pub static_prefix: String,
     /// `--default-artifact-root`: where experiments without a location of their own keep their artifacts.
     pub artifact_root: String,
-    /// `--[no-]serve-artifacts`.
-    pub serve_artifacts: bool,
+    /// `--artifacts-destination`, opened; `None` under `--no-serve-artifacts`.
+    pub destination: Option<artifacts::Store>,
+    /// What relative artifact locations are relative to: the directory the server was started in.
+    pub working_dir: PathBuf,
+    /// `--ui-dir`, a build of MLflow's UI; without one there is a page that says what this server is.
+    pub ui: Option<artifacts::Store>,
     /// `--artifacts-only`.
     pub artifacts_only: bool,
     /// Limits on names and values.
     pub limits: Limits,
+    /// The checks of Host and Origin; `None` under `--disable-security-middleware`.
+    pub security: Option<Security>,
 }
 
 /// Tells the time, in epoch milliseconds; tests bring their own.

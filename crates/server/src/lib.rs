@@ -1,11 +1,15 @@
 //! HTTP: the route table, handlers, and the accept loop.
 
 pub mod app;
+pub mod download;
+pub mod drain;
 pub mod extract;
 pub mod handlers;
 pub mod listen;
 pub mod respond;
 pub mod routes;
+pub mod security;
+pub mod ui;
 
 pub use app::{App, Clock, Settings};
 pub use routes::router;

@@ -77,6 +77,15 @@ impl From<store::Error> for Failure {
     }
 }
 
+impl From<artifacts::Error> for Failure {
+    fn from(error: artifacts::Error) -> Self {
+        if let artifacts::Error::Io(error) = &error {
+            tracing::error!(%error, "a request failed in the artifact store");
+        }
+        api::Error::from(error).into()
+    }
+}
+
 impl IntoResponse for Failure {
     fn into_response(self) -> Response {
         let body = serde_json::to_vec(&self.error).unwrap_or_default();

@@ -4,12 +4,15 @@
 //! `/ajax-api`, and everything under the static prefix.
 
 use crate::app::App;
-use crate::handlers::{experiments, health, metrics, runs};
-use crate::respond;
+use crate::handlers::{
+    artifact_proxy, artifacts, datasets, experiments, health, logged_models, metrics, runs,
+};
+use crate::{respond, security, ui};
 use axum::Router;
 use axum::extract::MatchedPath;
 use axum::handler::Handler;
 use axum::http::StatusCode;
+use axum::middleware::from_fn_with_state;
 use axum::routing::MethodFilter as M;
 use axum::routing::{MethodRouter, on};
 
@@ -41,6 +44,10 @@ pub enum On {
     Run,
     /// The experiments of every one of `run_ids` or `run_id`.
     Runs,
+    /// The experiment of the logged model whose `model_id` is in the path.
+    LoggedModel,
+    /// The experiment whose id is the first segment of the artifact path: that of the URL, or the parameter `path`.
+    ArtifactPath,
 }
 
 /// Where a route lives.
@@ -59,6 +66,7 @@ enum Under {
 enum Part {
     Always,
     Tracking,
+    Artifacts,
 }
 
 /// One line of the table.
@@ -86,7 +94,15 @@ impl Route {
     }
 
     fn at_root(self) -> Self {
-        Self { under: Under::Root, part: Part::Always, ..self }
+        Self { under: Under::Root, ..self }
+    }
+
+    fn always(self) -> Self {
+        Self { part: Part::Always, ..self }
+    }
+
+    fn of_artifacts(self) -> Self {
+        Self { part: Part::Artifacts, ..self }
     }
 }
 
@@ -94,10 +110,13 @@ impl Route {
 #[rustfmt::skip]
 pub fn table() -> Vec<Route> {
     use Needs::{Edit, Manage, Nothing, Read, User};
-    use On::{Experiment, ExperimentName, Experiments, Run, Runs};
+    use On::{ArtifactPath, Experiment, ExperimentName, Experiments, LoggedModel, Run, Runs};
     vec![
-        route(M::GET,  "health",  health::health,  Nothing).at_root(),
-        route(M::GET,  "version", health::version, Nothing).at_root(),
+        route(M::GET,  "health",  health::health,  Nothing).at_root().always(),
+        route(M::GET,  "version", health::version, Nothing).at_root().always(),
+
+        route(M::GET,  "",                     ui::index,       User).at_root().always(),
+        route(M::GET,  "static-files/{*path}", ui::static_file, Nothing).at_root().always(),
 
         route(M::POST, "2.0/mlflow/experiments/create",                experiments::create,      User),
         route(M::GET,  "2.0/mlflow/experiments/get",                   experiments::get,         Read(Experiment)),
@@ -109,22 +128,49 @@ pub fn table() -> Vec<Route> {
         route(M::POST, "2.0/mlflow/experiments/restore",               experiments::restore,     Manage(Experiment)),
         route(M::POST, "2.0/mlflow/experiments/set-experiment-tag",    experiments::set_tag,     Edit(Experiment)),
         route(M::POST, "2.0/mlflow/experiments/delete-experiment-tag", experiments::delete_tag,  Edit(Experiment)),
+        route(M::POST, "2.0/mlflow/experiments/search-datasets",       datasets::search,         Read(Experiments)).ajax_only(),
 
-        route(M::POST, "2.0/mlflow/runs/create",        runs::create,     Edit(Experiment)),
-        route(M::GET,  "2.0/mlflow/runs/get",           runs::get,        Read(Run)),
-        route(M::POST, "2.0/mlflow/runs/search",        runs::search,     Read(Experiments)),
-        route(M::POST, "2.0/mlflow/runs/update",        runs::update,     Edit(Run)),
-        route(M::POST, "2.0/mlflow/runs/delete",        runs::delete,     Manage(Run)),
-        route(M::POST, "2.0/mlflow/runs/restore",       runs::restore,    Manage(Run)),
-        route(M::POST, "2.0/mlflow/runs/log-metric",    runs::log_metric, Edit(Run)),
-        route(M::POST, "2.0/mlflow/runs/log-parameter", runs::log_param,  Edit(Run)),
-        route(M::POST, "2.0/mlflow/runs/log-batch",     runs::log_batch,  Edit(Run)),
-        route(M::POST, "2.0/mlflow/runs/set-tag",       runs::set_tag,    Edit(Run)),
-        route(M::POST, "2.0/mlflow/runs/delete-tag",    runs::delete_tag, Edit(Run)),
+        route(M::POST, "2.0/mlflow/runs/create",        runs::create,      Edit(Experiment)),
+        route(M::GET,  "2.0/mlflow/runs/get",           runs::get,         Read(Run)),
+        route(M::POST, "2.0/mlflow/runs/search",        runs::search,      Read(Experiments)),
+        route(M::POST, "2.0/mlflow/runs/update",        runs::update,      Edit(Run)),
+        route(M::POST, "2.0/mlflow/runs/delete",        runs::delete,      Manage(Run)),
+        route(M::POST, "2.0/mlflow/runs/restore",       runs::restore,     Manage(Run)),
+        route(M::POST, "2.0/mlflow/runs/log-metric",    runs::log_metric,  Edit(Run)),
+        route(M::POST, "2.0/mlflow/runs/log-parameter", runs::log_param,   Edit(Run)),
+        route(M::POST, "2.0/mlflow/runs/log-batch",     runs::log_batch,   Edit(Run)),
+        route(M::POST, "2.0/mlflow/runs/set-tag",       runs::set_tag,     Edit(Run)),
+        route(M::POST, "2.0/mlflow/runs/delete-tag",    runs::delete_tag,  Edit(Run)),
+        route(M::POST, "2.0/mlflow/runs/log-model",     runs::log_model,   Edit(Run)),
+        route(M::POST, "2.0/mlflow/runs/log-inputs",    runs::log_inputs,  Edit(Run)),
+        route(M::POST, "2.0/mlflow/runs/outputs",       runs::log_outputs, Edit(Run)),
+
+        route(M::POST,   "2.0/mlflow/logged-models",                                        logged_models::create,         Edit(Experiment)),
+        route(M::POST,   "2.0/mlflow/logged-models/search",                                 logged_models::search,         Read(Experiments)),
+        route(M::GET,    "2.0/mlflow/logged-models/{model_id}",                             logged_models::get,            Read(LoggedModel)),
+        route(M::PATCH,  "2.0/mlflow/logged-models/{model_id}",                             logged_models::finalize,       Edit(LoggedModel)),
+        route(M::DELETE, "2.0/mlflow/logged-models/{model_id}",                             logged_models::delete,         Manage(LoggedModel)),
+        route(M::POST,   "2.0/mlflow/logged-models/{model_id}/params",                      logged_models::log_params,     Edit(LoggedModel)),
+        route(M::PATCH,  "2.0/mlflow/logged-models/{model_id}/tags",                        logged_models::set_tags,       Edit(LoggedModel)),
+        route(M::DELETE, "2.0/mlflow/logged-models/{model_id}/tags/{tag_key}",              logged_models::delete_tag,     Manage(LoggedModel)),
+        route(M::GET,    "2.0/mlflow/logged-models/{model_id}/artifacts/directories",       logged_models::list_artifacts, Read(LoggedModel)),
+        route(M::GET,    "2.0/mlflow/logged-models/{model_id}/artifacts/files",             logged_models::get_artifact,   Read(LoggedModel)).ajax_only(),
 
         route(M::GET,  "2.0/mlflow/metrics/get-history",               metrics::get_history,               Read(Run)),
         route(M::GET,  "2.0/mlflow/metrics/get-history-bulk",          metrics::get_history_bulk,          Read(Runs)).ajax_only(),
         route(M::GET,  "2.0/mlflow/metrics/get-history-bulk-interval", metrics::get_history_bulk_interval, Read(Runs)),
+
+        route(M::GET,  "2.0/mlflow/artifacts/list",  artifacts::list,   Read(Run)),
+        route(M::GET,  "get-artifact",               artifacts::get,    Read(Run)).at_root(),
+        route(M::POST, "2.0/mlflow/upload-artifact", artifacts::upload, Edit(Run)).ajax_only(),
+
+        route(M::GET,    "2.0/mlflow-artifacts/artifacts",                     artifact_proxy::list,      Read(ArtifactPath)).of_artifacts(),
+        route(M::GET,    "2.0/mlflow-artifacts/artifacts/{*artifact_path}",    artifact_proxy::get,       Read(ArtifactPath)).of_artifacts(),
+        route(M::PUT,    "2.0/mlflow-artifacts/artifacts/{*artifact_path}",    artifact_proxy::put,       Edit(ArtifactPath)).of_artifacts(),
+        route(M::DELETE, "2.0/mlflow-artifacts/artifacts/{*artifact_path}",    artifact_proxy::delete,    Manage(ArtifactPath)).of_artifacts(),
+        route(M::POST,   "2.0/mlflow-artifacts/mpu/create/{*artifact_path}",   artifact_proxy::multipart, Edit(ArtifactPath)).of_artifacts(),
+        route(M::POST,   "2.0/mlflow-artifacts/mpu/complete/{*artifact_path}", artifact_proxy::multipart, Edit(ArtifactPath)).of_artifacts(),
+        route(M::POST,   "2.0/mlflow-artifacts/mpu/abort/{*artifact_path}",    artifact_proxy::multipart, Edit(ArtifactPath)).of_artifacts(),
     ]
 }
 
@@ -140,19 +186,40 @@ pub fn router(app: App) -> Router {
         };
         let handler = match route.part {
             Part::Tracking if app.settings().artifacts_only => on(route.method, tracking_disabled),
+            Part::Artifacts if app.settings().destination.is_none() => on(route.method, artifacts_disabled),
             _ => route.handler,
         };
         for place in places {
             router = router.route(&format!("{prefix}{place}{}", route.path), handler.clone());
         }
     }
-    router.fallback(respond::unknown_route).method_not_allowed_fallback(respond::wrong_method).with_state(app)
+    if !prefix.is_empty() {
+        router = router.route(&prefix, on(M::GET, ui::add_slash));
+    }
+    let security = app.settings().security.clone();
+    let router = router
+        .fallback(respond::unknown_route)
+        .method_not_allowed_fallback(respond::wrong_method)
+        .with_state(app);
+    match security {
+        Some(security) => router.layer(from_fn_with_state(security, security::check)),
+        None => router,
+    }
 }
 
 async fn tracking_disabled(path: MatchedPath) -> (StatusCode, String) {
     let text = format!(
         "Endpoint: {} disabled due to the mlflow server running in `--artifacts-only` mode. To enable tracking \
          server functionality, run `mlflow server` without `--artifacts-only`",
+        flask_rule(path.as_str())
+    );
+    (StatusCode::SERVICE_UNAVAILABLE, text)
+}
+
+async fn artifacts_disabled(path: MatchedPath) -> (StatusCode, String) {
+    let text = format!(
+        "Endpoint: {} disabled due to the mlflow server running with `--no-serve-artifacts`. To enable artifacts \
+         server functionality, run `mlflow server` with `--serve-artifacts`",
         flask_rule(path.as_str())
     );
     (StatusCode::SERVICE_UNAVAILABLE, text)

@@ -78,7 +78,7 @@ pub async fn create(tx: &mut Tx<'_>, new: &NewExperiment) -> Result<ExperimentId
         return Err(name_taken(tx, &new.name).await?);
     };
     if new.artifact_location.is_none() {
-        let location = api::uri::append_to_uri_path(&new.artifact_root, &[&id.to_string()]);
+        let location = api::uri::append_to_uri_path(&new.artifact_root, &[&id.to_string()])?;
         tx.exec(SET_LOCATION, &[location.into(), id.into()]).await?;
     }
     let keys: Vec<_> = new.tags.iter().map(|t| t.key.clone()).collect();

@@ -8,7 +8,6 @@ mod grouped;
 pub mod logged_models;
 pub mod metrics;
 pub mod names;
-pub mod page_token;
 pub mod runs;
 pub mod schema;
 pub mod search;

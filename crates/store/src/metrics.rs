@@ -2,10 +2,10 @@
 
 use crate::db::{Row, Tx, Value};
 use crate::error::Result;
-use crate::page_token;
+use crate::search::KeyKind;
+use crate::search::page_token::{self, Start};
 use api::error::invalid;
 use api::{MAX_RESULTS_GET_METRIC_HISTORY, Metric, MetricWithRunId};
-use serde_json::json;
 use std::collections::BTreeSet;
 
 const HISTORY: &str = "
@@ -39,55 +39,38 @@ pub async fn history_page(
 ) -> Result<(Vec<Metric>, Option<String>)> {
     let mut args = vec![Value::from(run_id), Value::from(key)];
     let limit = limit.filter(|n| *n > 0);
-    let token = token.filter(|t| !t.is_empty()).map(page_token::decode).transpose()?;
     let fetch = limit.map_or(i64::MAX, |n| n + 1);
-    let sql = match token.as_ref().map(Start::read).transpose()? {
-        None if limit.is_none() => HISTORY,
-        Some(Start::After(m)) => {
-            args.extend([m.timestamp.into(), m.step.into(), stored(&m).into(), m.value.is_nan().into()]);
-            args.push(fetch.into());
-            HISTORY_AFTER
+    let fingerprint = page_token::fingerprint([run_id, key]);
+    let start = Start::read_kinds(token.unwrap_or_default(), &PAGE_KEYS, fingerprint)?;
+    let sql = match start {
+        Start::Beginning if limit.is_none() => HISTORY,
+        Start::Beginning => {
+            args.extend([fetch.into(), 0.into()]);
+            HISTORY_FROM
         }
-        start => {
-            let offset = if let Some(Start::Offset(n)) = start { n } else { 0 };
+        Start::Offset(offset) => {
             args.extend([fetch.into(), offset.into()]);
             HISTORY_FROM
+        }
+        Start::After(mut keys) => {
+            let is_nan = keys.pop() == Some(Value::Int(1));
+            args.extend(keys);
+            args.extend([is_nan.into(), fetch.into()]);
+            HISTORY_AFTER
         }
     };
     let mut metrics = tx.all(sql, &args, metric).await?;
     let Some(limit) = limit.filter(|n| metrics.len() as i64 > *n) else { return Ok((metrics, None)) };
     metrics.truncate(limit as usize);
-    let next = metrics.last().map(Start::after);
+    let next = metrics.last().map(|m| page_token::encode(fingerprint, &page_keys(m)));
     Ok((metrics, next))
 }
 
-/// Where a page of a history starts.
-enum Start {
-    /// After this many points: MLflow's own tokens.
-    Offset(i64),
-    /// After this point: our tokens.
-    After(Metric),
-}
+/// The order of a history, which a page token holds: timestamp, step, value, is_nan.
+const PAGE_KEYS: [KeyKind; 4] = [KeyKind::Int, KeyKind::Int, KeyKind::Float, KeyKind::Int];
 
-impl Start {
-    fn read(content: &serde_json::Value) -> Result<Self> {
-        let Some(after) = content.get("after") else { return Ok(Self::Offset(page_token::offset(content)?)) };
-        let (timestamp, step) = (after["timestamp"].as_i64(), after["step"].as_i64());
-        match (timestamp, step, after["value"].as_f64(), after["is_nan"].as_bool()) {
-            (Some(timestamp), Some(step), Some(value), Some(is_nan)) => {
-                let value = if is_nan { f64::NAN } else { value };
-                Ok(Self::After(point(String::new(), value, timestamp, step)))
-            }
-            _ => Err(invalid("Invalid page token: it belongs to another call.").into()),
-        }
-    }
-
-    fn after(m: &Metric) -> String {
-        let (value, is_nan) = (stored(m), m.value.is_nan());
-        page_token::encode(&json!({
-            "after": {"timestamp": m.timestamp, "step": m.step, "value": value, "is_nan": is_nan}
-        }))
-    }
+fn page_keys(m: &Metric) -> [Value; 4] {
+    [m.timestamp.into(), m.step.into(), stored(m).into(), i64::from(m.value.is_nan()).into()]
 }
 
 /// The value column of a point: NaN is kept as 0 with a flag.

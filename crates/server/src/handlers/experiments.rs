@@ -16,7 +16,13 @@ pub async fn create(
     State(app): State<App>,
     Proto(request): Proto<CreateExperiment>,
 ) -> Reply<CreateExperimentResponse> {
-    let artifact_location = request.artifact_location.filter(|location| !location.is_empty());
+    let artifact_location = match request.artifact_location.filter(|location| !location.is_empty()) {
+        Some(location) => {
+            api::uri::check_artifact_location(&location)?;
+            Some(api::uri::resolve_uri_if_local(&location, &app.settings().working_dir)?)
+        }
+        None => None,
+    };
     let new = NewExperiment {
         name: request.name.unwrap_or_default(),
         artifact_location,

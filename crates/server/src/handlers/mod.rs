@@ -1,6 +1,10 @@
 //! One file per noun; every handler reads its message, calls one store function and wraps the answer.
 
+pub mod artifact_proxy;
+pub mod artifacts;
+pub mod datasets;
 pub mod experiments;
 pub mod health;
+pub mod logged_models;
 pub mod metrics;
 pub mod runs;

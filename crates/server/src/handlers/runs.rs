@@ -3,19 +3,26 @@
 use crate::app::App;
 use crate::extract::{JsonBody, Proto};
 use crate::respond::{Empty, Json, Reply, empty};
-use api::error::invalid;
+use api::error::{ErrorCode, invalid};
+use api::log_model::HistoryEntry;
+use api::request::missing_value;
 use api::{
-    CreateRun, DeleteTag, LogBatch, LogKeyValue, LogMetric, RunRef, RunResponse, SearchRuns,
-    SearchRunsResponse, UpdateRun, UpdateRunResponse, run_id_of,
+    CreateRun, DeleteTag, LogBatch, LogInputs, LogKeyValue, LogMetric, LogModel, LogOutputs, RunRef,
+    RunResponse, SearchRuns, SearchRunsResponse, UpdateRun, UpdateRunResponse, run_id_of,
 };
 use axum::extract::State;
+use store::datasets;
 use store::experiments::ExperimentId;
-use store::runs::{self, NewRun, RunSearch, RunUpdate, log};
+use store::runs::{self, NewRun, RunSearch, RunUpdate, log, log_model};
 
 /// `POST runs/create`
 pub async fn create(State(app): State<App>, Proto(request): Proto<CreateRun>) -> Reply<RunResponse> {
+    // MLflow falls over a missing experiment in the database; its message is the statement that failed.
+    let Some(experiment_id) = request.experiment_id.filter(|id| !id.is_empty()) else {
+        return Err(api::Error::new(ErrorCode::BadRequest, missing_value("experiment_id")).into());
+    };
     let new = NewRun {
-        experiment_id: ExperimentId::parse(&request.experiment_id.unwrap_or_default())?,
+        experiment_id: ExperimentId::parse(&experiment_id)?,
         user_id: request.user_id.unwrap_or_default(),
         start_time: request.start_time.unwrap_or_default(),
         tags: request.tags,
@@ -69,7 +76,7 @@ pub async fn update(State(app): State<App>, Proto(request): Proto<UpdateRun>) ->
 
 /// `POST runs/delete`
 pub async fn delete(State(app): State<App>, Proto(request): Proto<RunRef>) -> Reply<Empty> {
-    let run_id = run_id_of(request.run_id, request.run_uuid);
+    let run_id = request.run_id.unwrap_or_default();
     let now = app.now_ms();
     app.db().write(move |tx| Box::pin(async move { runs::delete(tx, &run_id, now).await })).await?;
     empty()
@@ -77,7 +84,7 @@ pub async fn delete(State(app): State<App>, Proto(request): Proto<RunRef>) -> Re
 
 /// `POST runs/restore`
 pub async fn restore(State(app): State<App>, Proto(request): Proto<RunRef>) -> Reply<Empty> {
-    let run_id = run_id_of(request.run_id, request.run_uuid);
+    let run_id = request.run_id.unwrap_or_default();
     app.db().write(move |tx| Box::pin(async move { runs::restore(tx, &run_id).await })).await?;
     empty()
 }
@@ -128,5 +135,36 @@ pub async fn set_tag(State(app): State<App>, Proto(request): Proto<LogKeyValue>)
 pub async fn delete_tag(State(app): State<App>, Proto(request): Proto<DeleteTag>) -> Reply<Empty> {
     let (run_id, key) = (request.run_id.unwrap_or_default(), request.key.unwrap_or_default());
     app.db().write(move |tx| Box::pin(async move { log::delete_tag(tx, &run_id, &key).await })).await?;
+    empty()
+}
+
+/// `POST runs/log-model`
+pub async fn log_model(State(app): State<App>, Proto(request): Proto<LogModel>) -> Reply<Empty> {
+    let run_id = request.run_id.unwrap_or_default();
+    let entry = HistoryEntry::from_model_json(&request.model_json.unwrap_or_default())?;
+    let limits = app.settings().limits;
+    app.db()
+        .write(move |tx| Box::pin(async move { log_model::record(tx, &run_id, entry, limits).await }))
+        .await?;
+    empty()
+}
+
+/// `POST runs/log-inputs`
+pub async fn log_inputs(State(app): State<App>, Proto(request): Proto<LogInputs>) -> Reply<Empty> {
+    let run_id = request.run_id.unwrap_or_default();
+    let (inputs, models) = (request.datasets, request.models);
+    app.db()
+        .write(move |tx| Box::pin(async move { datasets::log_inputs(tx, &run_id, inputs, models).await }))
+        .await?;
+    empty()
+}
+
+/// `POST runs/outputs`
+pub async fn log_outputs(State(app): State<App>, Proto(request): Proto<LogOutputs>) -> Reply<Empty> {
+    let run_id = request.run_id.unwrap_or_default();
+    let models = request.models;
+    app.db()
+        .write(move |tx| Box::pin(async move { datasets::log_outputs(tx, &run_id, models).await }))
+        .await?;
     empty()
 }

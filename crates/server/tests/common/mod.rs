@@ -1,8 +1,8 @@
 //! A whole server in memory: requests go straight to the router, answers come back as text for snapshots.
 
 use axum::Router;
-use axum::body::Body;
-use axum::http::{Request, header};
+use axum::body::{Body, Bytes};
+use axum::http::{HeaderMap, Request, StatusCode, header};
 use server::{App, Clock, Settings};
 use std::collections::HashMap;
 use store::db::Db;
@@ -32,9 +32,12 @@ impl TestApp {
         let mut settings = Settings {
             static_prefix: String::new(),
             artifact_root: root,
-            serve_artifacts: true,
+            destination: Some(artifacts::Store::local(folder.path().join("mlartifacts"))),
+            working_dir: folder.path().to_owned(),
+            ui: None,
             artifacts_only: false,
             limits: api::validate::Limits::default(),
+            security: None,
         };
         change(&mut settings);
         let app = App::new(db, settings, Clock(|| 1_000_000));
@@ -55,35 +58,47 @@ impl TestApp {
     /// Any request. The answer is its status, its type and its body, JSON pretty-printed, with ids and made-up names
     /// replaced by their order of appearance.
     pub async fn send(&mut self, request: Request<Body>) -> String {
-        let response = self.router.clone().oneshot(request).await.expect("an answer");
-        let status = response.status();
-        let content_type = response.headers().get(header::CONTENT_TYPE).cloned();
-        let body = axum::body::to_bytes(response.into_body(), usize::MAX).await.expect("a body");
+        let (status, headers, body) = self.raw(request).await;
+        let content_type = headers.get(header::CONTENT_TYPE);
         let body = match serde_json::from_slice::<serde_json::Value>(&body) {
             Ok(json) => serde_json::to_string_pretty(&json).expect("JSON"),
             Err(_) => String::from_utf8_lossy(&body).into_owned(),
         };
-        let content_type = content_type.as_ref().map_or("no type", |v| v.to_str().expect("ASCII"));
+        let content_type = content_type.map_or("no type", |v| v.to_str().expect("ASCII"));
         format!("{status} {content_type}\n{}", self.masked(&body))
+    }
+
+    /// Any request, and the answer as it is.
+    pub async fn raw(&mut self, request: Request<Body>) -> (StatusCode, HeaderMap, Bytes) {
+        let response = self.router.clone().oneshot(request).await.expect("an answer");
+        let (status, headers) = (response.status(), response.headers().clone());
+        let body = axum::body::to_bytes(response.into_body(), usize::MAX).await.expect("a body");
+        (status, headers, body)
+    }
+
+    /// `POST` of JSON, and the JSON of the answer, nothing masked.
+    pub async fn post_json(&mut self, path: &str, body: &serde_json::Value) -> serde_json::Value {
+        let request = Request::post(path)
+            .header(header::CONTENT_TYPE, "application/json")
+            .body(Body::from(body.to_string()))
+            .expect("a request");
+        let (_, _, body) = self.raw(request).await;
+        serde_json::from_slice(&body).expect("JSON")
     }
 
     /// Creates a run in the default experiment and answers its id.
     pub async fn new_run(&mut self) -> String {
-        let request = Request::post("/api/2.0/mlflow/runs/create")
-            .header(header::CONTENT_TYPE, "application/json")
-            .body(Body::from(r#"{"experiment_id": "0", "run_name": "probe"}"#))
-            .expect("a request");
-        let response = self.router.clone().oneshot(request).await.expect("an answer");
-        let body = axum::body::to_bytes(response.into_body(), usize::MAX).await.expect("a body");
-        let json: serde_json::Value = serde_json::from_slice(&body).expect("JSON");
-        json["run"]["info"]["run_id"].as_str().expect("an id").to_owned()
+        let new = serde_json::json!({"experiment_id": "0", "run_name": "probe"});
+        let created = self.post_json("/api/2.0/mlflow/runs/create", &new).await;
+        created["run"]["info"]["run_id"].as_str().expect("an id").to_owned()
     }
 
     fn masked(&mut self, text: &str) -> String {
         let mut out = String::new();
         for piece in text.split_inclusive(|c: char| !c.is_ascii_alphanumeric() && c != '-') {
             let word = piece.trim_end_matches(|c: char| !c.is_ascii_alphanumeric());
-            let kind = if word.len() == 32 && word.bytes().all(|b| b.is_ascii_hexdigit()) {
+            let hex = word.strip_prefix("m-").unwrap_or(word);
+            let kind = if hex.len() == 32 && hex.bytes().all(|b| b.is_ascii_hexdigit()) {
                 "id"
             } else if is_made_up(word) {
                 "name"

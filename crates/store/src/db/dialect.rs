@@ -63,6 +63,6 @@ impl Dialect {
     /// Whether a pattern for `LIKE` may end in a backslash; PostgreSQL's escape character must escape something.
     pub fn accepts_pattern(self, pattern: &str) -> bool {
         let backslashes = pattern.len() - pattern.trim_end_matches('\\').len();
-        self == Self::Sqlite || backslashes % 2 == 0
+        self == Self::Sqlite || backslashes.is_multiple_of(2)
     }
 }

@@ -5,7 +5,7 @@ use crate::error::{Error, Result};
 use futures_util::future::BoxFuture;
 use rusqlite::{CachedStatement, Connection, OpenFlags};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -23,8 +23,11 @@ const STATEMENTS: usize = 256;
 /// What a job did: whether it must be undone, and how to answer once it is known whether the commit worked.
 struct Outcome {
     failed: bool,
-    answer: Box<dyn FnOnce(std::result::Result<(), &Error>) + Send>,
+    answer: Answer,
 }
+
+/// Answers the requester: with what the job found, or with why the commit failed.
+type Answer = Box<dyn FnOnce(Option<&Error>) + Send>;
 
 /// Runs on a connection inside a transaction, or learns why there is none.
 type Job = Box<dyn FnOnce(std::result::Result<&mut Connection, &Error>) -> Outcome + Send>;
@@ -87,9 +90,9 @@ where
             Err(error) => Err(Error::Unavailable(error.to_string())),
         };
         let failed = done.is_err();
-        let answer = move |committed: std::result::Result<(), &Error>| {
-            let answer = match committed {
-                Err(error) if done.is_ok() => Err(Error::Unavailable(format!("commit failed: {error}"))),
+        let answer = move |commit_failed: Option<&Error>| {
+            let answer = match commit_failed {
+                Some(error) if done.is_ok() => Err(Error::Unavailable(format!("commit failed: {error}"))),
                 _ => done,
             };
             // The requester may have gone away; what is committed stays.
@@ -133,7 +136,7 @@ fn write_loop(mut conn: Connection, jobs: &Receiver<Job>) {
             let _ = conn.execute_batch("ROLLBACK");
         }
         for outcome in outcomes {
-            (outcome.answer)(committed.as_ref().map(|()| ()));
+            (outcome.answer)(committed.as_ref().err());
         }
     }
 }
@@ -160,7 +163,7 @@ fn run_group(
 }
 
 /// Runs reads, each in a transaction of its own, so that its statements see one state of the database.
-fn read_loop(path: &PathBuf, jobs: &Mutex<Receiver<Job>>) {
+fn read_loop(path: &Path, jobs: &Mutex<Receiver<Job>>) {
     // Opened at the first use: an idle server keeps no connections it does not need.
     let mut conn = None;
     loop {
@@ -174,7 +177,7 @@ fn read_loop(path: &PathBuf, jobs: &Mutex<Receiver<Job>>) {
             }
             Err(error) => job(Err(&error)),
         };
-        (outcome.answer)(Ok(()));
+        (outcome.answer)(None);
     }
 }
 

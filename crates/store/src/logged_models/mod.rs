@@ -2,9 +2,11 @@
 
 mod load;
 pub(crate) mod metrics;
+mod search;
 mod tags_params;
 
 pub use load::load;
+pub use search::search;
 pub use tags_params::{delete_tag, log_params, set_tags};
 
 use crate::db::{Tx, Value};
@@ -48,7 +50,7 @@ pub async fn create(tx: &mut Tx<'_>, new: NewLoggedModel) -> Result<LoggedModel>
     };
     let root = experiments::artifact_location_of_active(tx, new.experiment_id).await?;
     let model_id = format!("m-{}", names::new_id());
-    let location = api::uri::append_to_uri_path(&root, &["models", &model_id, "artifacts"]);
+    let location = api::uri::append_to_uri_path(&root, &["models", &model_id, "artifacts"])?;
     let args: [Value; 9] = [
         model_id.as_str().into(),
         new.experiment_id.get().into(),

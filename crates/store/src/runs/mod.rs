@@ -47,7 +47,7 @@ const INSERT_TAGS: Bulk = Bulk { insert: "INSERT INTO tags (run_uuid, key, value
 pub async fn create(tx: &mut Tx<'_>, new: NewRun) -> Result<Run> {
     let root = experiments::artifact_location_of_active(tx, new.experiment_id).await?;
     let run_id = names::new_id();
-    let artifact_uri = api::uri::append_to_uri_path(&root, &[&run_id, "artifacts"]);
+    let artifact_uri = api::uri::append_to_uri_path(&root, &[&run_id, "artifacts"])?;
     let mut tags = new.tags;
     let tagged = tags.iter().find(|t| t.key == RUN_NAME_TAG).map(|t| t.value.clone()).unwrap_or_default();
     if !new.run_name.is_empty() && !tagged.is_empty() && new.run_name != tagged {

@@ -103,7 +103,7 @@ const DEFAULT_EXPERIMENT: &str = "
     ON CONFLICT DO NOTHING";
 
 async fn add_default_experiment(tx: &mut Tx<'_>, artifact_root: &str, now_ms: i64) -> Result<()> {
-    let location = api::uri::append_to_uri_path(artifact_root, &["0"]);
+    let location = api::uri::append_to_uri_path(artifact_root, &["0"])?;
     tx.exec(DEFAULT_EXPERIMENT, &[Value::Text(location), now_ms.into(), now_ms.into()]).await?;
     Ok(())
 }

@@ -1,10 +1,10 @@
 //! MLflow's search language: filters, orders and page tokens as SQL.
 //!
-//! The way of a search: [`lex`] and [`tree`] take the text apart as sqlparse does, [`filter`] and [`order`] make clauses of
+//! The way of a search: `lex` and `tree` take the text apart as sqlparse does, [`filter`] and [`order`] make clauses of
 //! it, one file per searchable entity ([`runs`], [`experiments`], [`logged_models`]) knows its columns and compiles a
 //! [`Search`]. Nothing here touches a database. A store function uses it like this:
 //!
-//! ```ignore
+//! ```text
 //! let search = search::runs::compile(tx.dialect(), &query)?;
 //! let rows = tx.all_once(&search.sql.text, &search.sql.args, |row| search.row(row)).await?;
 //! let page = search.text_ids(rows); // ids in order, and the token for the next page
@@ -21,11 +21,15 @@ mod logged_model_token;
 pub mod logged_models;
 pub mod operator;
 pub mod order;
-mod page_token;
+pub(crate) mod page_token;
+#[cfg(test)]
+mod paging;
 mod python;
 pub mod runs;
 mod sort;
 mod sql;
+#[cfg(test)]
+mod statements;
 mod tree;
 
 pub use sql::Sql;
@@ -34,7 +38,8 @@ use crate::db::{Row, Value};
 use crate::error::Result;
 use api::error::invalid;
 use page_token::Start;
-use sort::{KeyKind, SortKey};
+pub(crate) use sort::KeyKind;
+use sort::SortKey;
 
 /// MLflow's `SEARCH_MAX_RESULTS_THRESHOLD`.
 const MAX_RESULTS_THRESHOLD: i64 = 50_000;

@@ -14,7 +14,7 @@ use serde_json::{Value as Json, json};
 
 /// Where a page starts.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) enum Start {
+pub(crate) enum Start {
     Beginning,
     After(Vec<Value>),
     Offset(i64),
@@ -25,14 +25,19 @@ impl Start {
     ///
     /// Mirrors `SearchUtils.parse_start_offset_from_page_token` in its messages; what MLflow answers with an internal error
     /// (JSON that is not an object, offsets that are no numbers) is INVALID_PARAMETER_VALUE here.
-    pub fn read(token: &str, keys: &[SortKey], fingerprint: u64) -> api::Result<Self> {
+    pub(super) fn read(token: &str, keys: &[SortKey], fingerprint: u64) -> api::Result<Self> {
         let kinds: Vec<KeyKind> = keys.iter().map(|key| key.kind).collect();
-        if token.is_empty() { Ok(Self::Beginning) } else { decode(token, &kinds, fingerprint) }
+        Self::read_kinds(token, &kinds, fingerprint)
+    }
+
+    /// The same for keys whose columns the caller knows.
+    pub fn read_kinds(token: &str, kinds: &[KeyKind], fingerprint: u64) -> api::Result<Self> {
+        if token.is_empty() { Ok(Self::Beginning) } else { decode(token, kinds, fingerprint) }
     }
 }
 
 /// The token for the page after the row with these sort keys.
-pub(super) fn encode(fingerprint: u64, keys: &[Value]) -> String {
+pub(crate) fn encode(fingerprint: u64, keys: &[Value]) -> String {
     // JSON readers may round the last digit of a double, so doubles travel as text.
     let keys: Vec<Json> = keys
         .iter()
@@ -63,7 +68,7 @@ pub(super) fn keyset(parsed: &Json, kinds: &[KeyKind], fingerprint: u64) -> Opti
 }
 
 /// A stable hash of what a search asks for (64-bit FNV-1a; the lengths keep the parts apart).
-pub(super) fn fingerprint<'a>(parts: impl IntoIterator<Item = &'a str>) -> u64 {
+pub(crate) fn fingerprint<'a>(parts: impl IntoIterator<Item = &'a str>) -> u64 {
     let mut hash = 0xcbf2_9ce4_8422_2325_u64;
     let mut feed = |byte: u8| hash = (hash ^ u64::from(byte)).wrapping_mul(0x100_0000_01b3);
     for part in parts {

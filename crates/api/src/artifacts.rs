@@ -1,0 +1,57 @@
+//! Artifacts: file entries, requests and responses.
+
+use crate::request::{Check::*, Field, Request, field};
+use serde::{Deserialize, Serialize};
+
+/// MLflow's `FileInfo` message: one entry of a folder.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[expect(missing_docs, reason = "the fields are the wire's own")]
+pub struct FileInfo {
+    pub path: String,
+    pub is_dir: bool,
+    /// In bytes; folders have none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub file_size: Option<u64>,
+}
+
+/// `artifacts/list`
+#[derive(Debug, Deserialize)]
+#[expect(missing_docs, reason = "the fields are the wire's own")]
+pub struct ListArtifacts {
+    #[serde(default, alias = "runId")]
+    pub run_id: Option<String>,
+    #[serde(default, alias = "runUuid")]
+    pub run_uuid: Option<String>,
+    #[serde(default)]
+    pub path: Option<String>,
+    #[serde(default, alias = "pageToken")]
+    pub page_token: Option<String>,
+}
+
+impl Request for ListArtifacts {
+    const FIELDS: &'static [Field] =
+        &[field("run_id", &[Str, Required]), field("path", &[Str]), field("page_token", &[Str])];
+}
+
+/// The listing of `mlflow-artifacts/artifacts`
+#[derive(Debug, Deserialize)]
+pub struct ListProxiedArtifacts {
+    /// The folder to list; the artifact destination itself when absent.
+    #[serde(default)]
+    pub path: Option<String>,
+}
+
+impl Request for ListProxiedArtifacts {
+    const FIELDS: &'static [Field] = &[];
+}
+
+/// The response of every listing.
+#[derive(Debug, Serialize)]
+pub struct ListArtifactsResponse {
+    /// The root the paths are relative to; the proxy's own listing has none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub root_uri: Option<String>,
+    /// What is in the folder, sorted by path.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub files: Vec<FileInfo>,
+}
