@@ -38,11 +38,10 @@ NOT_YET: dict[str, tuple[str, ...]] = {
     "scorers": tuple(f"* /*api/3.0/mlflow/scorers/{verb}" for verb in ("delete", "get", "list", "register", "versions")),
     "evaluation datasets": ("* /*api/3.0/mlflow/datasets/*",),
     "GraphQL": ("* /graphql",),
-    "multipart uploads": ("POST /*api/2.0/mlflow-artifacts/mpu/*",),
     "jobs": ("* /ajax-api/3.0/jobs/*",),
     "gateway proxy": ("* /ajax-api/2.0/mlflow/gateway-proxy",),
     "prompt lab": ("POST /ajax-api/2.0/mlflow/runs/create-promptlab-run",),
-    "user interface": ("GET /", "GET /static-files/*", "GET /build/*"),
+    "user interface": ("GET /static-files/*", "GET /build/*"),
     "basic-auth": (
         "* /api/*/mlflow/*/permissions/*",
         "* /api/2.0/mlflow/users/*",

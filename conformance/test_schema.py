@@ -116,7 +116,7 @@ def _fill(server: Server) -> list[Request]:
         *(Request("GET", API + "runs/get", (("run_id", one),)) for one in (run, deleted)),
         Request("GET", API + "metrics/get-history", (("run_id", run), ("metric_key", "m"), ("max_results", "10"))),
         Request("GET", API + f"logged-models/{model}"),
-        Request("POST", API + "runs/search", body={"experiment_ids": [experiment], "filter": "tags.team = 'ü' AND dataset.name = 'd'"}),
+        Request("POST", API + "runs/search", body={"experiment_ids": [experiment], "filter": "tags.team = 'ü' AND metrics.m < 1"}),
         Request("POST", API + "logged-models/search", body={"experiment_ids": [experiment], "filter": "metrics.e = 1"}),
         Request("GET", API + "artifacts/list", (("run_id", run),)),
         Request("GET", "/get-artifact", (("run_id", run), ("path", "a.txt"))),

@@ -124,6 +124,16 @@ def test_logged_model_artifacts(ajax_pair: Pair) -> None:
     pair.get(f"logged-models/{UNKNOWN_MODEL}/artifacts/directories")
 
 
+def test_multipart_uploads_of_a_local_store(pair: Pair) -> None:
+    """A store without multipart uploads says so, and the client then sends the file as a whole."""
+    base = f"{pair.prefix}/2.0/mlflow-artifacts/mpu"
+    part = {"part_number": 1, "etag": "e", "url": "u"}
+    for path in ("a.bin", "deep/er/a.bin", "../a.bin", "%2e%2e/a.bin"):
+        for body in ({"path": "a.bin", "num_parts": 2}, {"path": "a.bin", "upload_id": "u", "parts": [part]}, {}, None):
+            for verb in ("create", "complete", "abort"):
+                pair.send("POST", f"{base}/{verb}/{path}", body=body)
+
+
 def test_artifact_locations_outside_the_proxy(pair: Pair) -> None:
     experiment = create_experiment(pair, artifact_location="mlflow-artifacts:/elsewhere/of/mine")
     run = create_run(pair, experiment)
