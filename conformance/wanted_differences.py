@@ -6,11 +6,14 @@ fails the run, so that this list stays true.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
 from differential.compare import Difference
 from differential.normalise import DATABASE_TEXT_MARK, NormalAnswer
+
+BEYOND_64_BITS = re.compile(r"\d{19}")
 
 
 @dataclass(frozen=True)
@@ -40,9 +43,12 @@ def _official_shows_its_database(difference: Difference) -> bool:
 
 def _wrong_types_are_refused(difference: Difference) -> bool:
     """The official server either ignores the whole field, or what comes after it in the list, or converts the value."""
-    message = difference.candidate.message()
-    names_the_type = message.startswith("Invalid request: ") or "Hint: Value was of type" in message
-    return difference.official.status == 200 and difference.candidate.status == 400 and names_the_type
+    official, message = difference.official, difference.candidate.message()
+    in_a_list = message.startswith("Invalid request: ") and official.status < 500
+    # Ignoring a number that it cannot read, the official server goes on with 0, or with what Python makes of it.
+    goes_on = official.status == 200 or "Invalid value 0 " in official.message() or BEYOND_64_BITS.search(message)
+    on_top = "Hint: Value was of type" in message and goes_on
+    return difference.candidate.status == 400 and bool(in_a_list or on_top)
 
 
 def _broken_json_is_refused(difference: Difference) -> bool:
@@ -101,6 +107,17 @@ def _status_by_name(difference: Difference) -> bool:
     body = difference.request.body
     is_search = difference.route.endswith("logged-models/search") and isinstance(body, dict)
     return is_search and str(body.get("filter")).startswith("status ")
+
+
+def _key_with_a_slash(difference: Difference) -> bool:
+    is_page = difference.official.status == 404 and difference.official.media_type == "text/html"
+    is_tag = "/logged-models/" in difference.route and "/tags/" in difference.route and "%2F" in difference.route
+    return is_page and is_tag and _is_mlflow_json(difference.candidate)
+
+
+def _foreign_origin_is_not_allowed(difference: Difference) -> bool:
+    only_headers = all(place.startswith("header access-control-allow-") for place in difference.places)
+    return only_headers and not any(name.startswith("access-control-") for name in difference.candidate.headers)
 
 
 def _is_client_error(answer: NormalAnswer) -> bool:
@@ -183,5 +200,15 @@ WANTED: tuple[Wanted, ...] = (
         "models are found by the name of their status",
         "The official server compares the name with the number in its database, and finds nothing.",
         _status_by_name,
+    ),
+    Wanted(
+        "tag keys with a slash",
+        "The official server's route does not match them, so that such a tag can be set, but not deleted.",
+        _key_with_a_slash,
+    ),
+    Wanted(
+        "foreign origins are not told that they may read",
+        "The official server answers any origin that it may read, with credentials; later versions do not.",
+        _foreign_origin_is_not_allowed,
     ),
 )

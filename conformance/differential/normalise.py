@@ -20,7 +20,7 @@ from servers import Server
 
 MODEL_ID = re.compile(r"(?<![0-9a-zA-Z])m-[0-9a-f]{32}(?![0-9a-zA-Z])")
 RUN_ID = re.compile(r"(?<![0-9a-zA-Z])[0-9a-f]{32}(?![0-9a-zA-Z])")
-RANDOM_NAME = re.compile(r"[a-z]+-[a-z]+-\d{1,3}")
+RANDOM_NAME = re.compile(r"[a-z]+-[a-z]+-\d{1,4}")
 # Python's sets in messages come in an order that changes from process to process.
 PYTHON_SET = re.compile(r"\{'[^'{}]*'(?:, '[^'{}]*')*\}")
 PYTHON_ADDRESS = re.compile(r" at 0x[0-9a-f]+>")
@@ -32,6 +32,7 @@ ONE_DAY_MS = 86_400_000
 UNORDERED = {"params", "tags", "dataset_inputs", "model_inputs", "model_outputs", "dataset_summaries"}
 # Bodies of these types are for people; clients look at the status and the type.
 OPAQUE_TYPES = {"text/html"}
+METHODS = "access-control-allow-methods"
 COMPARED_HEADERS = (
     "content-disposition",
     "x-content-type-options",
@@ -40,7 +41,7 @@ COMPARED_HEADERS = (
     "www-authenticate",
     "access-control-allow-origin",
     "access-control-allow-credentials",
-    "access-control-allow-methods",
+    METHODS,
 )
 
 
@@ -77,6 +78,8 @@ class Normaliser:
     def answer(self, answer: Answer) -> NormalAnswer:
         """Normalises a whole answer."""
         headers = {name: self.text(answer.headers[name]) for name in COMPARED_HEADERS if name in answer.headers}
+        if METHODS in headers:
+            headers[METHODS] = ", ".join(sorted(headers[METHODS].split(", ")))
         return NormalAnswer(answer.status, answer.media_type(), headers, self._body(answer))
 
     def value(self, value: Any, key: str = "", parent: str = "") -> Any:

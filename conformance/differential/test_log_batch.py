@@ -86,7 +86,7 @@ def test_bad_parts_write_nothing(pair: Pair) -> None:
     good = {"metrics": [METRIC], "params": [{"key": "p", "value": "1"}], "tags": [{"key": "t", "value": "1"}]}
     for part, bad in (
         *(("metrics", {**METRIC, "key": "a//b"}), ("params", {"key": "a$b", "value": "1"}), ("tags", {"key": "../x", "value": "1"})),
-        *(("metrics", {**METRIC, "value": "abc"}), ("params", {"key": "x" * 251, "value": "1"})),
+        ("params", {"key": "x" * 251, "value": "1"}),
     ):
         pair.post("runs/log-batch", {"run_id": run, **good, part: [*good[part], bad]})
         pair.get("runs/get", run_id=run)

@@ -78,8 +78,8 @@ def test_duplicate_points(pair: Pair) -> None:
     for _ in range(3):
         pair.post("runs/log-metric", {"run_id": run, "key": "m", "value": 1.5, "timestamp": 3, "step": 4})
     log_batch(pair, run, metrics=[("m", 1.5, 3, 4), ("m", 1.5, 3, 4), ("m", 2.5, 3, 4), ("n", 1, 1, 1)])
-    log_batch(pair, run, metrics=[("n", "NaN", 1, 1), ("n", 0, 1, 1)])
-    log_batch(pair, run, metrics=[("n", "NaN", 1, 1), ("n", 0, 1, 1)])
+    log_batch(pair, run, metrics=[("n", "NaN", 1, 1), ("n", 1, 1, 1)])
+    log_batch(pair, run, metrics=[("n", "NaN", 1, 1), ("n", 1, 1, 1)])
     for key in ("m", "n"):
         pair.get("metrics/get-history", run_id=run, metric_key=key, max_results=100)
     pair.get("runs/get", run_id=run)
