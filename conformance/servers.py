@@ -28,6 +28,7 @@ QUIET_OFFICIAL = {
     "DO_NOT_TRACK": "true",
     "GIT_PYTHON_REFRESH": "quiet",
     "PYTHONWARNINGS": "ignore",
+    "PYTHONPATH": str(Path(__file__).resolve().parent / "official_environment"),
 }
 
 

@@ -13,6 +13,9 @@ from dataclasses import dataclass
 from differential.compare import Difference
 from differential.normalise import DATABASE_TEXT_MARK, NormalAnswer
 
+PAGE_CODES = ("ENDPOINT_NOT_FOUND", "BAD_REQUEST", "INVALID_PARAMETER_VALUE")
+# Marks of paths that other programs or systems understand as leading elsewhere; `link` is a symbolic link of the tests.
+DOUBTFUL_PATH = re.compile(r"\\|%(25)*5c|//|artifacts/%2f|%23|/link|%00|%c0|%ff|artifacts/(\.|%2e)/?$", re.IGNORECASE)
 BEYOND_64_BITS = re.compile(r"\d{19}")
 
 
@@ -28,8 +31,12 @@ class Wanted:
 def _official_crashed(difference: Difference) -> bool:
     """An HTML page, or a Python exception in JSON; Ferroflow must answer properly: a client's error, or a success."""
     official, candidate = difference.official, difference.candidate
+    if official.status != 500 or candidate.status >= 500:
+        return False
+    if difference.request.method == "HEAD" or official.body == "Internal Server Error":
+        return True
     crashed = official.media_type == "text/html" or official.error_code() == "INTERNAL_ERROR"
-    return official.status == 500 and crashed and candidate.status < 500 and _is_mlflow_json(candidate)
+    return crashed and _is_mlflow_json(candidate)
 
 
 def _official_shows_its_database(difference: Difference) -> bool:
@@ -60,9 +67,10 @@ def _broken_json_is_refused(difference: Difference) -> bool:
 def _page_is_json(difference: Difference) -> bool:
     """The status must be the same, and the error code one that clients know."""
     official, candidate = difference.official, difference.candidate
-    is_page = official.media_type == "text/html" and official.status in (404, 405) and official.status == candidate.status
+    is_page = official.media_type == "text/html" and official.status in (400, 404, 405)
+    is_page = is_page and official.status == candidate.status
     without_body = difference.request.method == "HEAD" and candidate.media_type == "application/json"
-    return is_page and (candidate.error_code() in ("ENDPOINT_NOT_FOUND", "BAD_REQUEST") or without_body)
+    return is_page and (candidate.error_code() in PAGE_CODES or without_body)
 
 
 def _data_set_without_digest(difference: Difference) -> bool:
@@ -118,6 +126,35 @@ def _key_with_a_slash(difference: Difference) -> bool:
 def _foreign_origin_is_not_allowed(difference: Difference) -> bool:
     only_headers = all(place.startswith("header access-control-allow-") for place in difference.places)
     return only_headers and not any(name.startswith("access-control-") for name in difference.candidate.headers)
+
+
+def _doubtful_path(difference: Difference) -> bool:
+    candidate = difference.candidate
+    refused = candidate.status == 400 and candidate.message().startswith("Invalid path")
+    return refused and DOUBTFUL_PATH.search(difference.request.target()) is not None
+
+
+def _plain_paths(difference: Difference) -> bool:
+    """All the rest of the lists must be equal."""
+    only_paths = all(re.match(r"body\.files\[\d+\]\.path: ", place) for place in difference.places)
+    return only_paths and difference.route.endswith(("artifacts/list", "artifacts/directories"))
+
+
+def _folder_is_not_overwritten(difference: Difference) -> bool:
+    message = difference.candidate.message()
+    return difference.request.method == "PUT" and difference.candidate.status == 400 and "is a folder" in message
+
+
+def _quoted_file_name(difference: Difference) -> bool:
+    name = "content-disposition"
+    official, candidate = difference.official.headers.get(name, ""), difference.candidate.headers.get(name, "")
+    start, _, plain = official.partition("filename=")
+    quoted = plain.replace("\\", "\\\\").replace('"', '\\"')
+    return len(difference.places) == 1 and candidate == f'{start}filename="{quoted}"'
+
+
+def _line_break_in_a_path(difference: Difference) -> bool:
+    return difference.official.body == {"detail": "Not Found"} and "%0a" in difference.request.path
 
 
 def _is_client_error(answer: NormalAnswer) -> bool:
@@ -210,5 +247,32 @@ WANTED: tuple[Wanted, ...] = (
         "foreign origins are not told that they may read",
         "The official server answers any origin that it may read, with credentials; later versions do not.",
         _foreign_origin_is_not_allowed,
+    ),
+    Wanted(
+        "doubtful artifact paths are refused",
+        "Backslashes, doubled slashes, fragments, broken UTF-8, the root itself, and links that leave it. The official server writes through such "
+        "links, and DELETE of the path `#` removes the whole root.",
+        _doubtful_path,
+    ),
+    Wanted(
+        "listed paths are plain",
+        "Asked for `./folder` or `a//b`, the official server puts that before the names of its answer.",
+        _plain_paths,
+    ),
+    Wanted(
+        "a folder is not overwritten",
+        "An upload to the path of a folder puts the file into the folder on the official server.",
+        _folder_is_not_overwritten,
+    ),
+    Wanted(
+        "special characters in file names are quoted",
+        "In the header of a download the official server leaves spaces, quotes and colons as they are, except in "
+        "get-artifact, which quotes them.",
+        _quoted_file_name,
+    ),
+    Wanted(
+        "a line break in an artifact path",
+        "No route of the official server matches such a path.",
+        _line_break_in_a_path,
     ),
 )

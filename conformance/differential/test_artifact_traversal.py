@@ -39,11 +39,15 @@ def secrets(pair: Pair, fleet: Fleet, request: pytest.FixtureRequest) -> list[Pa
 def test_proxy(pair: Pair, secrets: list[Path]) -> None:
     base = f"{pair.prefix}/2.0/mlflow-artifacts/artifacts"
     for path in PATHS:
-        for method in ("GET", "DELETE", "PUT"):
-            answer = pair.send(method, f"{base}/{path}", body=b"changed" if method == "PUT" else None)
-            assert SECRET.encode() not in answer.candidate.body, f"{method} {path} read a file outside of the root"
+        answer = pair.send("GET", f"{base}/{path}")
+        assert SECRET.encode() not in answer.candidate.body, f"GET {path} read a file outside of the root"
         answer = pair.send("GET", f"{base}?path={path}")
-        assert b"secret.txt" not in answer.candidate.body or answer.candidate.status != 200, f"list {path}"
+        assert b"server.log" not in answer.candidate.body, f"the list of {path} shows what is outside of the root"
+    for path in PATHS:
+        if pair.send("PUT", f"{base}/{path}", body=b"changed").succeeded():
+            pair.send("GET", f"{base}/{path}")
+    for path in PATHS:
+        pair.send("DELETE", f"{base}/{path}")
     assert all(file.read_text() == SECRET for file in secrets)
 
 
@@ -52,7 +56,8 @@ def test_run_routes(pair: Pair, secrets: list[Path]) -> None:
     for path in PATHS:
         pair.send("GET", f"{pair.prefix}/2.0/mlflow/artifacts/list?run_id={run}&path={path}")
         answer = pair.send("GET", f"/get-artifact?run_id={run}&path={path}")
-        assert SECRET.encode() not in answer.candidate.body
+        assert SECRET.encode() not in answer.candidate.body, f"{path} read a file outside of the root"
+    for path in PATHS:
         pair.send("POST", f"/ajax-api/2.0/mlflow/upload-artifact?run_uuid={run}&path={path}", body=b"changed")
     assert all(file.read_text() == SECRET for file in secrets)
 
