@@ -27,7 +27,7 @@ pub struct Dataset {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[expect(missing_docs, reason = "the fields are the wire's own")]
 pub struct DatasetInput {
-    #[serde(default, deserialize_with = "number::list", skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, deserialize_with = "number::messages", skip_serializing_if = "Vec::is_empty")]
     pub tags: Vec<Tag>,
     #[serde(default)]
     pub dataset: Option<Dataset>,
@@ -62,9 +62,9 @@ fn step<'de, D: serde::Deserializer<'de>>(d: D) -> Result<i64, D::Error> {
 pub struct LogInputs {
     #[serde(default, alias = "runId")]
     pub run_id: Option<String>,
-    #[serde(default, deserialize_with = "number::list")]
+    #[serde(default, deserialize_with = "number::messages")]
     pub datasets: Vec<DatasetInput>,
-    #[serde(default, deserialize_with = "number::list")]
+    #[serde(default, deserialize_with = "number::messages")]
     pub models: Vec<ModelInput>,
 }
 
@@ -79,7 +79,7 @@ impl Request for LogInputs {
 pub struct LogOutputs {
     #[serde(default, alias = "runId")]
     pub run_id: Option<String>,
-    #[serde(default, deserialize_with = "number::list")]
+    #[serde(default, deserialize_with = "number::messages")]
     pub models: Vec<ModelOutput>,
 }
 

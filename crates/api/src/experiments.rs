@@ -82,7 +82,7 @@ pub struct CreateExperiment {
     pub name: Option<String>,
     #[serde(default, alias = "artifactLocation")]
     pub artifact_location: Option<String>,
-    #[serde(default, deserialize_with = "number::list")]
+    #[serde(default, deserialize_with = "number::messages")]
     pub tags: Vec<Tag>,
 }
 

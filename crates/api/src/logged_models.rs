@@ -115,9 +115,9 @@ pub struct CreateLoggedModel {
     pub model_type: String,
     #[serde(default, alias = "sourceRunId", deserialize_with = "text")]
     pub source_run_id: String,
-    #[serde(default, deserialize_with = "number::list")]
+    #[serde(default, deserialize_with = "number::messages")]
     pub params: Vec<Tag>,
-    #[serde(default, deserialize_with = "number::list")]
+    #[serde(default, deserialize_with = "number::messages")]
     pub tags: Vec<Tag>,
 }
 
@@ -179,7 +179,7 @@ impl Request for FinalizeLoggedModel {
 pub struct LogLoggedModelParams {
     #[serde(default, alias = "modelId")]
     pub model_id: Option<String>,
-    #[serde(default, deserialize_with = "number::list")]
+    #[serde(default, deserialize_with = "number::messages")]
     pub params: Vec<Tag>,
 }
 
@@ -191,7 +191,7 @@ impl Request for LogLoggedModelParams {
 #[derive(Debug, Deserialize)]
 #[expect(missing_docs, reason = "the fields are the wire's own")]
 pub struct SetLoggedModelTags {
-    #[serde(default, deserialize_with = "number::list")]
+    #[serde(default, deserialize_with = "number::messages")]
     pub tags: Vec<Tag>,
 }
 
@@ -223,12 +223,12 @@ pub struct SearchLoggedModels {
     pub experiment_ids: Vec<String>,
     #[serde(default)]
     pub filter: Option<String>,
-    #[serde(default, deserialize_with = "number::list")]
+    #[serde(default, deserialize_with = "number::messages")]
     pub datasets: Vec<LoggedModelDataset>,
     /// 50 where absent (protobuf's default), 100 for 0 (the store's).
     #[serde(default, alias = "maxResults", deserialize_with = "number::opt_int32")]
     pub max_results: Option<i64>,
-    #[serde(default, alias = "orderBy", deserialize_with = "number::list")]
+    #[serde(default, alias = "orderBy", deserialize_with = "number::messages")]
     pub order_by: Vec<LoggedModelOrderBy>,
     #[serde(default, alias = "pageToken")]
     pub page_token: Option<String>,

@@ -4,9 +4,11 @@
 //! string, including `NaN` and `Infinity`. An explicit `null` is the same as an absent field. Answers carry int64
 //! as numbers (`message_to_json` in MLflow), and NaN as the string `"NaN"`.
 
-use serde::de::{Deserializer, Error as _, Unexpected, Visitor};
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{Deserializer, Error as _, MapAccess, Unexpected, Visitor};
 use serde::{Deserialize, Serializer};
 use std::fmt;
+use std::marker::PhantomData;
 
 struct Int64;
 
@@ -35,7 +37,15 @@ impl Visitor<'_> for Int64 {
     }
 
     fn visit_str<E: serde::de::Error>(self, v: &str) -> Result<i64, E> {
-        v.parse().map_err(|_| E::invalid_value(Unexpected::Str(v), &self))
+        match v.parse() {
+            Ok(int) => Ok(int),
+            // "1.0" and "1e3" are integers, too.
+            Err(_) if v.bytes().all(|b| b.is_ascii_digit() || b"+-.eE".contains(&b)) => v
+                .parse()
+                .map_err(|_| E::invalid_value(Unexpected::Str(v), &self))
+                .and_then(|f| self.visit_f64(f)),
+            Err(_) => Err(E::invalid_value(Unexpected::Str(v), &self)),
+        }
     }
 }
 
@@ -115,6 +125,35 @@ pub fn list<'de, D: Deserializer<'de>, T: Deserialize<'de>>(d: D) -> Result<Vec<
     Ok(Option::<Vec<T>>::deserialize(d)?.unwrap_or_default())
 }
 
+/// `deserialize_with` for a repeated message: `null` is empty, and every item is a JSON object.
+pub fn messages<'de, D: Deserializer<'de>, T: Deserialize<'de>>(d: D) -> Result<Vec<T>, D::Error> {
+    let items = Option::<Vec<Object<T>>>::deserialize(d)?.unwrap_or_default();
+    Ok(items.into_iter().map(|item| item.0).collect())
+}
+
+/// A struct that is read from a JSON object only; serde would take a list of its fields as well.
+struct Object<T>(T);
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Object<T> {
+    fn deserialize<D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
+        d.deserialize_map(ObjectVisitor(PhantomData)).map(Self)
+    }
+}
+
+struct ObjectVisitor<T>(PhantomData<T>);
+
+impl<'de, T: Deserialize<'de>> Visitor<'de> for ObjectVisitor<T> {
+    type Value = T;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<T, A::Error> {
+        T::deserialize(MapAccessDeserializer::new(map))
+    }
+}
+
 #[derive(Deserialize)]
 #[serde(untagged)]
 enum IdText {
@@ -168,7 +207,7 @@ mod tests {
 
     #[test]
     fn integers_come_in_three_spellings() {
-        for v in [json!(5), json!("5"), json!(5.0)] {
+        for v in [json!(5), json!("5"), json!(5.0), json!("5.0"), json!("0.5e1")] {
             assert_eq!(int(v).unwrap(), Some(5));
         }
         assert_eq!(int(json!(i64::MIN)).unwrap(), Some(i64::MIN));
@@ -186,6 +225,15 @@ mod tests {
         assert_eq!(dbl(json!("1e3")).unwrap(), Some(1000.0));
         for v in [json!("nan"), json!("inf"), json!("infinity"), json!(false), json!("")] {
             assert!(dbl(v.clone()).is_err(), "{v}");
+        }
+    }
+
+    #[test]
+    fn repeated_messages_are_objects() {
+        use crate::Tag;
+        assert_eq!(messages::<_, Tag>(json!([{"key": "a"}])).unwrap()[0].key, "a");
+        for v in [json!([["a", "b"]]), json!(["a"]), json!([null]), json!({})] {
+            assert!(messages::<_, Tag>(v.clone()).is_err(), "{v}");
         }
     }
 

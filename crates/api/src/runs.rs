@@ -140,7 +140,7 @@ pub struct CreateRun {
     pub run_name: Option<String>,
     #[serde(default, alias = "startTime", deserialize_with = "number::opt_int64")]
     pub start_time: Option<i64>,
-    #[serde(default, deserialize_with = "number::list")]
+    #[serde(default, deserialize_with = "number::messages")]
     pub tags: Vec<Tag>,
 }
 
@@ -264,11 +264,11 @@ impl Request for DeleteTag {
 pub struct LogBatch {
     #[serde(default)]
     pub run_id: Option<String>,
-    #[serde(default, deserialize_with = "number::list")]
+    #[serde(default, deserialize_with = "number::messages")]
     pub metrics: Vec<MetricInput>,
-    #[serde(default, deserialize_with = "number::list")]
+    #[serde(default, deserialize_with = "number::messages")]
     pub params: Vec<Tag>,
-    #[serde(default, deserialize_with = "number::list")]
+    #[serde(default, deserialize_with = "number::messages")]
     pub tags: Vec<Tag>,
 }
 

@@ -329,6 +329,7 @@ pub fn missing(path: &str) -> Error {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::metrics::MetricInput;
 
     fn tagged(key: &str, value: &str) -> Tag {
         Tag { key: key.into(), value: value.into() }
@@ -390,6 +391,17 @@ mod tests {
         assert_eq!(
             dataset_input(&Dataset::default(), &[tagged(&"k".repeat(256), "v")]).unwrap_err().message,
             "'key' exceeds the maximum length of 255 characters"
+        );
+    }
+
+    #[test]
+    fn a_metric_names_its_data_set_whole() {
+        let of = |json: &str| metric(&serde_json::from_str::<MetricInput>(json).unwrap().into(), "");
+        assert_eq!(of(r#"{"key": "k", "dataset_name": "d", "dataset_digest": "1"}"#), Ok(()));
+        assert_eq!(of(r#"{"key": "k", "dataset_name": "", "dataset_digest": ""}"#), Ok(()));
+        assert_eq!(
+            of(r#"{"key": "k", "dataset_name": "d"}"#).unwrap_err().message,
+            "Both dataset_name and dataset_digest must be provided if one is provided"
         );
     }
 

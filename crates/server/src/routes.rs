@@ -4,7 +4,9 @@
 //! `/ajax-api`, and everything under the static prefix.
 
 use crate::app::App;
-use crate::handlers::{artifact_proxy, artifacts, experiments, health, metrics, runs};
+use crate::handlers::{
+    artifact_proxy, artifacts, datasets, experiments, health, logged_models, metrics, runs,
+};
 use crate::{respond, ui};
 use axum::Router;
 use axum::extract::MatchedPath;
@@ -43,6 +45,8 @@ pub enum On {
     Runs,
     /// The experiment whose id is the first segment of the artifact path: that of the URL, or the parameter `path`.
     ArtifactPath,
+    /// The experiment of the logged model whose `model_id` is in the path.
+    LoggedModel,
 }
 
 /// Where a route lives.
@@ -105,7 +109,7 @@ impl Route {
 #[rustfmt::skip]
 pub fn table() -> Vec<Route> {
     use Needs::{Edit, Manage, Nothing, Read, User};
-    use On::{ArtifactPath, Experiment, ExperimentName, Experiments, Run, Runs};
+    use On::{ArtifactPath, Experiment, ExperimentName, Experiments, LoggedModel, Run, Runs};
     vec![
         route(M::GET,  "health",  health::health,  Nothing).at_root().always(),
         route(M::GET,  "version", health::version, Nothing).at_root().always(),
@@ -123,18 +127,33 @@ pub fn table() -> Vec<Route> {
         route(M::POST, "2.0/mlflow/experiments/restore",               experiments::restore,     Manage(Experiment)),
         route(M::POST, "2.0/mlflow/experiments/set-experiment-tag",    experiments::set_tag,     Edit(Experiment)),
         route(M::POST, "2.0/mlflow/experiments/delete-experiment-tag", experiments::delete_tag,  Edit(Experiment)),
+        route(M::POST, "2.0/mlflow/experiments/search-datasets",       datasets::search,         Read(Experiments)).ajax_only(),
 
-        route(M::POST, "2.0/mlflow/runs/create",        runs::create,     Edit(Experiment)),
-        route(M::GET,  "2.0/mlflow/runs/get",           runs::get,        Read(Run)),
-        route(M::POST, "2.0/mlflow/runs/search",        runs::search,     Read(Experiments)),
-        route(M::POST, "2.0/mlflow/runs/update",        runs::update,     Edit(Run)),
-        route(M::POST, "2.0/mlflow/runs/delete",        runs::delete,     Manage(Run)),
-        route(M::POST, "2.0/mlflow/runs/restore",       runs::restore,    Manage(Run)),
-        route(M::POST, "2.0/mlflow/runs/log-metric",    runs::log_metric, Edit(Run)),
-        route(M::POST, "2.0/mlflow/runs/log-parameter", runs::log_param,  Edit(Run)),
-        route(M::POST, "2.0/mlflow/runs/log-batch",     runs::log_batch,  Edit(Run)),
-        route(M::POST, "2.0/mlflow/runs/set-tag",       runs::set_tag,    Edit(Run)),
-        route(M::POST, "2.0/mlflow/runs/delete-tag",    runs::delete_tag, Edit(Run)),
+        route(M::POST, "2.0/mlflow/runs/create",        runs::create,      Edit(Experiment)),
+        route(M::GET,  "2.0/mlflow/runs/get",           runs::get,         Read(Run)),
+        route(M::POST, "2.0/mlflow/runs/search",        runs::search,      Read(Experiments)),
+        route(M::POST, "2.0/mlflow/runs/update",        runs::update,      Edit(Run)),
+        route(M::POST, "2.0/mlflow/runs/delete",        runs::delete,      Manage(Run)),
+        route(M::POST, "2.0/mlflow/runs/restore",       runs::restore,     Manage(Run)),
+        route(M::POST, "2.0/mlflow/runs/log-metric",    runs::log_metric,  Edit(Run)),
+        route(M::POST, "2.0/mlflow/runs/log-parameter", runs::log_param,   Edit(Run)),
+        route(M::POST, "2.0/mlflow/runs/log-batch",     runs::log_batch,   Edit(Run)),
+        route(M::POST, "2.0/mlflow/runs/set-tag",       runs::set_tag,     Edit(Run)),
+        route(M::POST, "2.0/mlflow/runs/delete-tag",    runs::delete_tag,  Edit(Run)),
+        route(M::POST, "2.0/mlflow/runs/log-model",     runs::log_model,   Edit(Run)),
+        route(M::POST, "2.0/mlflow/runs/log-inputs",    runs::log_inputs,  Edit(Run)),
+        route(M::POST, "2.0/mlflow/runs/outputs",       runs::log_outputs, Edit(Run)),
+
+        route(M::POST,   "2.0/mlflow/logged-models",                           logged_models::create,     Edit(Experiment)),
+        route(M::POST,   "2.0/mlflow/logged-models/search",                    logged_models::search,     Read(Experiments)),
+        route(M::GET,    "2.0/mlflow/logged-models/{model_id}",                logged_models::get,        Read(LoggedModel)),
+        route(M::PATCH,  "2.0/mlflow/logged-models/{model_id}",                logged_models::finalize,   Edit(LoggedModel)),
+        route(M::DELETE, "2.0/mlflow/logged-models/{model_id}",                logged_models::delete,     Manage(LoggedModel)),
+        route(M::POST,   "2.0/mlflow/logged-models/{model_id}/params",         logged_models::log_params, Edit(LoggedModel)),
+        route(M::PATCH,  "2.0/mlflow/logged-models/{model_id}/tags",           logged_models::set_tags,   Edit(LoggedModel)),
+        route(M::DELETE, "2.0/mlflow/logged-models/{model_id}/tags/{tag_key}", logged_models::delete_tag, Manage(LoggedModel)),
+        route(M::GET,    "2.0/mlflow/logged-models/{model_id}/artifacts/directories", logged_models::list_artifacts, Read(LoggedModel)),
+        route(M::GET,    "2.0/mlflow/logged-models/{model_id}/artifacts/files",       logged_models::get_artifact,   Read(LoggedModel)).ajax_only(),
 
         route(M::GET,  "2.0/mlflow/metrics/get-history",               metrics::get_history,               Read(Run)),
         route(M::GET,  "2.0/mlflow/metrics/get-history-bulk",          metrics::get_history_bulk,          Read(Runs)).ajax_only(),

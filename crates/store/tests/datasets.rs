@@ -1,5 +1,7 @@
 //! Data sets and models as inputs and outputs of runs, and the history of logged models, on both engines.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails there")]
+
 mod common;
 
 use api::log_model::HistoryEntry;

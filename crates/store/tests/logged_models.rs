@@ -1,5 +1,7 @@
 //! Logged models, on both engines.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails there")]
+
 mod common;
 
 use api::validate::Limits;
@@ -11,6 +13,7 @@ use store::experiments::{self, ExperimentId};
 use store::logged_models::{self, NewLoggedModel};
 use store::runs::log::{self, Batch};
 use store::runs::{self, NewRun};
+use store::search::logged_models::{LoggedModelQuery, OrderBy};
 
 fn tag(key: &str, value: &str) -> Tag {
     Tag { key: key.into(), value: value.into() }
@@ -289,4 +292,67 @@ async fn many_models_load_in_the_order_asked_for() {
         assert_eq!(names, expected);
     })
     .await;
+}
+
+#[tokio::test]
+async fn searches_filter_order_and_page() {
+    for_each_engine(async |db| {
+        let run_id = new_run(&db).await;
+        for (name, accuracy) in [("one", 0.5), ("two", 0.9), ("three", 0.7), ("gone", 1.0)] {
+            let new = NewLoggedModel { tags: vec![tag("kind", name)], ..new_model(name) };
+            let id = create(&db, new).await.unwrap().info.model_id;
+            log_metrics(&db, &run_id, vec![point(&id, "acc", accuracy, 1)]).await.unwrap();
+            if name == "gone" {
+                db.write(move |tx| Box::pin(async move { logged_models::delete(tx, &id, 20).await }))
+                    .await
+                    .unwrap();
+            }
+        }
+        let by_accuracy = [OrderBy {
+            field_name: "metrics.acc",
+            ascending: false,
+            dataset_name: Some("d"),
+            dataset_digest: None,
+        }];
+        let (first, token) = search(&db, "", &by_accuracy, String::new()).await.unwrap();
+        assert_eq!(first, ["two", "three"]);
+        let (second, end) = search(&db, "", &by_accuracy, token.unwrap()).await.unwrap();
+        assert_eq!((second, end), (vec!["one".to_owned()], None));
+        let (found, _) =
+            search(&db, "metrics.acc > 0.6 AND tags.kind = 'three'", &[], String::new()).await.unwrap();
+        assert_eq!(found, ["three"]);
+        refused(
+            search(&db, "", &[OrderBy { field_name: "tags.kind", ..by_accuracy[0] }], String::new())
+                .await
+                .map(drop),
+            ErrorCode::InvalidParameterValue,
+            "Invalid order by field name: tags.kind. Only metrics are supported.",
+        );
+    })
+    .await;
+}
+
+async fn search(
+    db: &Db,
+    filter: &'static str,
+    order_by: &[OrderBy<'static>],
+    page_token: String,
+) -> store::Result<(Vec<String>, Option<String>)> {
+    let order_by = order_by.to_vec();
+    let (models, token) = db
+        .read(move |tx| {
+            Box::pin(async move {
+                let query = LoggedModelQuery {
+                    experiment_ids: &[0],
+                    filter,
+                    datasets: &[],
+                    order_by: &order_by,
+                    max_results: 2,
+                    page_token: &page_token,
+                };
+                logged_models::search(tx, &query).await
+            })
+        })
+        .await?;
+    Ok((models.into_iter().map(|m| m.info.name).collect(), token))
 }

@@ -1,5 +1,7 @@
 //! Experiments, runs and what is logged to them, on both engines.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails there")]
+
 mod common;
 
 use api::validate::Limits;

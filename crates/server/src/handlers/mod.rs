@@ -2,7 +2,9 @@
 
 pub mod artifact_proxy;
 pub mod artifacts;
+pub mod datasets;
 pub mod experiments;
 pub mod health;
+pub mod logged_models;
 pub mod metrics;
 pub mod runs;

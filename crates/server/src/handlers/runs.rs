@@ -4,14 +4,16 @@ use crate::app::App;
 use crate::extract::{JsonBody, Proto};
 use crate::respond::{Empty, Json, Reply, empty};
 use api::error::{ErrorCode, invalid};
+use api::log_model::HistoryEntry;
 use api::request::missing_value;
 use api::{
-    CreateRun, DeleteTag, LogBatch, LogKeyValue, LogMetric, RunRef, RunResponse, SearchRuns,
-    SearchRunsResponse, UpdateRun, UpdateRunResponse, run_id_of,
+    CreateRun, DeleteTag, LogBatch, LogInputs, LogKeyValue, LogMetric, LogModel, LogOutputs, RunRef,
+    RunResponse, SearchRuns, SearchRunsResponse, UpdateRun, UpdateRunResponse, run_id_of,
 };
 use axum::extract::State;
+use store::datasets;
 use store::experiments::ExperimentId;
-use store::runs::{self, NewRun, RunSearch, RunUpdate, log};
+use store::runs::{self, NewRun, RunSearch, RunUpdate, log, log_model};
 
 /// `POST runs/create`
 pub async fn create(State(app): State<App>, Proto(request): Proto<CreateRun>) -> Reply<RunResponse> {
@@ -133,5 +135,36 @@ pub async fn set_tag(State(app): State<App>, Proto(request): Proto<LogKeyValue>)
 pub async fn delete_tag(State(app): State<App>, Proto(request): Proto<DeleteTag>) -> Reply<Empty> {
     let (run_id, key) = (request.run_id.unwrap_or_default(), request.key.unwrap_or_default());
     app.db().write(move |tx| Box::pin(async move { log::delete_tag(tx, &run_id, &key).await })).await?;
+    empty()
+}
+
+/// `POST runs/log-model`
+pub async fn log_model(State(app): State<App>, Proto(request): Proto<LogModel>) -> Reply<Empty> {
+    let run_id = request.run_id.unwrap_or_default();
+    let entry = HistoryEntry::from_model_json(&request.model_json.unwrap_or_default())?;
+    let limits = app.settings().limits;
+    app.db()
+        .write(move |tx| Box::pin(async move { log_model::record(tx, &run_id, entry, limits).await }))
+        .await?;
+    empty()
+}
+
+/// `POST runs/log-inputs`
+pub async fn log_inputs(State(app): State<App>, Proto(request): Proto<LogInputs>) -> Reply<Empty> {
+    let run_id = request.run_id.unwrap_or_default();
+    let (inputs, models) = (request.datasets, request.models);
+    app.db()
+        .write(move |tx| Box::pin(async move { datasets::log_inputs(tx, &run_id, inputs, models).await }))
+        .await?;
+    empty()
+}
+
+/// `POST runs/outputs`
+pub async fn log_outputs(State(app): State<App>, Proto(request): Proto<LogOutputs>) -> Reply<Empty> {
+    let run_id = request.run_id.unwrap_or_default();
+    let models = request.models;
+    app.db()
+        .write(move |tx| Box::pin(async move { datasets::log_outputs(tx, &run_id, models).await }))
+        .await?;
     empty()
 }

@@ -75,22 +75,29 @@ impl TestApp {
         (status, headers, body)
     }
 
-    /// Creates a run in the default experiment and answers its id.
-    pub async fn new_run(&mut self) -> String {
-        let request = Request::post("/api/2.0/mlflow/runs/create")
+    /// `POST` of JSON, and the JSON of the answer, nothing masked.
+    pub async fn post_json(&mut self, path: &str, body: &serde_json::Value) -> serde_json::Value {
+        let request = Request::post(path)
             .header(header::CONTENT_TYPE, "application/json")
-            .body(Body::from(r#"{"experiment_id": "0", "run_name": "probe"}"#))
+            .body(Body::from(body.to_string()))
             .expect("a request");
         let (_, _, body) = self.raw(request).await;
-        let json: serde_json::Value = serde_json::from_slice(&body).expect("JSON");
-        json["run"]["info"]["run_id"].as_str().expect("an id").to_owned()
+        serde_json::from_slice(&body).expect("JSON")
+    }
+
+    /// Creates a run in the default experiment and answers its id.
+    pub async fn new_run(&mut self) -> String {
+        let new = serde_json::json!({"experiment_id": "0", "run_name": "probe"});
+        let created = self.post_json("/api/2.0/mlflow/runs/create", &new).await;
+        created["run"]["info"]["run_id"].as_str().expect("an id").to_owned()
     }
 
     fn masked(&mut self, text: &str) -> String {
         let mut out = String::new();
         for piece in text.split_inclusive(|c: char| !c.is_ascii_alphanumeric() && c != '-') {
             let word = piece.trim_end_matches(|c: char| !c.is_ascii_alphanumeric());
-            let kind = if word.len() == 32 && word.bytes().all(|b| b.is_ascii_hexdigit()) {
+            let hex = word.strip_prefix("m-").unwrap_or(word);
+            let kind = if hex.len() == 32 && hex.bytes().all(|b| b.is_ascii_hexdigit()) {
                 "id"
             } else if is_made_up(word) {
                 "name"

@@ -2,9 +2,11 @@
 
 mod load;
 pub(crate) mod metrics;
+mod search;
 mod tags_params;
 
 pub use load::load;
+pub use search::search;
 pub use tags_params::{delete_tag, log_params, set_tags};
 
 use crate::db::{Tx, Value};

@@ -4,7 +4,7 @@
 //! it, one file per searchable entity ([`runs`], [`experiments`], [`logged_models`]) knows its columns and compiles a
 //! [`Search`]. Nothing here touches a database. A store function uses it like this:
 //!
-//! ```ignore
+//! ```text
 //! let search = search::runs::compile(tx.dialect(), &query)?;
 //! let rows = tx.all_once(&search.sql.text, &search.sql.args, |row| search.row(row)).await?;
 //! let page = search.text_ids(rows); // ids in order, and the token for the next page
