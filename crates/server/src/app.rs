@@ -1,5 +1,6 @@
 //! What every handler can reach: the database, the settings, the clock.
 
+use crate::security::Security;
 use api::validate::Limits;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -33,6 +34,8 @@ pub struct Settings {
     pub artifacts_only: bool,
     /// Limits on names and values.
     pub limits: Limits,
+    /// The checks of Host and Origin; `None` under `--disable-security-middleware`.
+    pub security: Option<Security>,
 }
 
 /// Tells the time, in epoch milliseconds; tests bring their own.

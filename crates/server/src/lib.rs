@@ -8,6 +8,7 @@ pub mod handlers;
 pub mod listen;
 pub mod respond;
 pub mod routes;
+pub mod security;
 pub mod ui;
 
 pub use app::{App, Clock, Settings};

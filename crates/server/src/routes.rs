@@ -7,11 +7,12 @@ use crate::app::App;
 use crate::handlers::{
     artifact_proxy, artifacts, datasets, experiments, health, logged_models, metrics, runs,
 };
-use crate::{respond, ui};
+use crate::{respond, security, ui};
 use axum::Router;
 use axum::extract::MatchedPath;
 use axum::handler::Handler;
 use axum::http::StatusCode;
+use axum::middleware::from_fn_with_state;
 use axum::routing::MethodFilter as M;
 use axum::routing::{MethodRouter, on};
 
@@ -43,10 +44,10 @@ pub enum On {
     Run,
     /// The experiments of every one of `run_ids` or `run_id`.
     Runs,
-    /// The experiment whose id is the first segment of the artifact path: that of the URL, or the parameter `path`.
-    ArtifactPath,
     /// The experiment of the logged model whose `model_id` is in the path.
     LoggedModel,
+    /// The experiment whose id is the first segment of the artifact path: that of the URL, or the parameter `path`.
+    ArtifactPath,
 }
 
 /// Where a route lives.
@@ -144,16 +145,16 @@ pub fn table() -> Vec<Route> {
         route(M::POST, "2.0/mlflow/runs/log-inputs",    runs::log_inputs,  Edit(Run)),
         route(M::POST, "2.0/mlflow/runs/outputs",       runs::log_outputs, Edit(Run)),
 
-        route(M::POST,   "2.0/mlflow/logged-models",                           logged_models::create,     Edit(Experiment)),
-        route(M::POST,   "2.0/mlflow/logged-models/search",                    logged_models::search,     Read(Experiments)),
-        route(M::GET,    "2.0/mlflow/logged-models/{model_id}",                logged_models::get,        Read(LoggedModel)),
-        route(M::PATCH,  "2.0/mlflow/logged-models/{model_id}",                logged_models::finalize,   Edit(LoggedModel)),
-        route(M::DELETE, "2.0/mlflow/logged-models/{model_id}",                logged_models::delete,     Manage(LoggedModel)),
-        route(M::POST,   "2.0/mlflow/logged-models/{model_id}/params",         logged_models::log_params, Edit(LoggedModel)),
-        route(M::PATCH,  "2.0/mlflow/logged-models/{model_id}/tags",           logged_models::set_tags,   Edit(LoggedModel)),
-        route(M::DELETE, "2.0/mlflow/logged-models/{model_id}/tags/{tag_key}", logged_models::delete_tag, Manage(LoggedModel)),
-        route(M::GET,    "2.0/mlflow/logged-models/{model_id}/artifacts/directories", logged_models::list_artifacts, Read(LoggedModel)),
-        route(M::GET,    "2.0/mlflow/logged-models/{model_id}/artifacts/files",       logged_models::get_artifact,   Read(LoggedModel)).ajax_only(),
+        route(M::POST,   "2.0/mlflow/logged-models",                                        logged_models::create,         Edit(Experiment)),
+        route(M::POST,   "2.0/mlflow/logged-models/search",                                 logged_models::search,         Read(Experiments)),
+        route(M::GET,    "2.0/mlflow/logged-models/{model_id}",                             logged_models::get,            Read(LoggedModel)),
+        route(M::PATCH,  "2.0/mlflow/logged-models/{model_id}",                             logged_models::finalize,       Edit(LoggedModel)),
+        route(M::DELETE, "2.0/mlflow/logged-models/{model_id}",                             logged_models::delete,         Manage(LoggedModel)),
+        route(M::POST,   "2.0/mlflow/logged-models/{model_id}/params",                      logged_models::log_params,     Edit(LoggedModel)),
+        route(M::PATCH,  "2.0/mlflow/logged-models/{model_id}/tags",                        logged_models::set_tags,       Edit(LoggedModel)),
+        route(M::DELETE, "2.0/mlflow/logged-models/{model_id}/tags/{tag_key}",              logged_models::delete_tag,     Manage(LoggedModel)),
+        route(M::GET,    "2.0/mlflow/logged-models/{model_id}/artifacts/directories",       logged_models::list_artifacts, Read(LoggedModel)),
+        route(M::GET,    "2.0/mlflow/logged-models/{model_id}/artifacts/files",             logged_models::get_artifact,   Read(LoggedModel)).ajax_only(),
 
         route(M::GET,  "2.0/mlflow/metrics/get-history",               metrics::get_history,               Read(Run)),
         route(M::GET,  "2.0/mlflow/metrics/get-history-bulk",          metrics::get_history_bulk,          Read(Runs)).ajax_only(),
@@ -195,7 +196,15 @@ pub fn router(app: App) -> Router {
     if !prefix.is_empty() {
         router = router.route(&prefix, on(M::GET, ui::add_slash));
     }
-    router.fallback(respond::unknown_route).method_not_allowed_fallback(respond::wrong_method).with_state(app)
+    let security = app.settings().security.clone();
+    let router = router
+        .fallback(respond::unknown_route)
+        .method_not_allowed_fallback(respond::wrong_method)
+        .with_state(app);
+    match security {
+        Some(security) => router.layer(from_fn_with_state(security, security::check)),
+        None => router,
+    }
 }
 
 async fn tracking_disabled(path: MatchedPath) -> (StatusCode, String) {

@@ -259,38 +259,6 @@ async fn the_ui_uploads_small_files() {
 }
 
 #[tokio::test]
-async fn a_logged_models_artifacts_are_listed_and_read() {
-    let mut app = TestApp::new().await;
-    let model = serde_json::json!({"experiment_id": "0", "name": "probe"});
-    let model = app.post_json("/api/2.0/mlflow/logged-models", &model).await;
-    let model = model["model"]["info"]["model_id"].as_str().unwrap().to_owned();
-    put(&mut app, &format!("0/models/{model}/artifacts/data/model.json"), "{}").await;
-    let files = format!("/ajax-api/2.0/mlflow/logged-models/{model}/artifacts/files");
-    let folders = format!("/api/2.0/mlflow/logged-models/{model}/artifacts/directories");
-    let mut answers = String::new();
-    for path in [
-        folders.clone(),
-        format!("{folders}?artifact_directory_path=data"),
-        format!("{folders}?artifact_directory_path=../data"),
-        folders.replace(&model, "m-nothing"),
-        files.clone(),
-        format!("{files}?artifact_file_path=data/../../x"),
-        format!("{files}?artifact_file_path=data"),
-        files.replace(&model, "m-nothing") + "?artifact_file_path=x",
-    ] {
-        let answer = app.get(&path).await;
-        answers.push_str(&format!("GET {}\n{answer}\n\n", path.replace(&model, "MODEL")));
-    }
-    assert_snapshot!("logged_model_artifacts", answers);
-    let (status, headers, body) = app
-        .raw(Request::get(format!("{files}?artifact_file_path=data/model.json")).body(Body::empty()).unwrap())
-        .await;
-    let names = ["content-type", "content-disposition"];
-    assert_eq!((status.as_u16(), &body[..]), (200, &b"{}"[..]));
-    assert_eq!(pick(&headers, &names), ["text/plain", "attachment; filename=model.json"]);
-}
-
-#[tokio::test]
 async fn a_run_may_keep_its_artifacts_elsewhere() {
     let mut app = TestApp::with(|settings| settings.destination = None).await;
     let location = r#"{"name": "elsewhere", "artifact_location": "kept here?x=1"}"#;

@@ -1,7 +1,5 @@
 //! Logged models and data sets over HTTP: the exact JSON, and the exact refusals.
 
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails there")]
-
 mod common;
 
 use axum::body::Body;
@@ -15,7 +13,7 @@ const API: &str = "/api/2.0/mlflow";
 async fn send(app: &mut TestApp, method: Method, path: &str, body: &Value) -> String {
     let request = Request::builder().method(method).uri(format!("{API}/{path}"));
     let request = request.header(header::CONTENT_TYPE, "application/json");
-    app.send(request.body(Body::from(body.to_string())).unwrap()).await
+    app.send(request.body(Body::from(body.to_string())).expect("a request")).await
 }
 
 async fn post(app: &mut TestApp, path: &str, body: Value) -> String {
@@ -26,7 +24,7 @@ async fn post(app: &mut TestApp, path: &str, body: Value) -> String {
 async fn new_model(app: &mut TestApp, name: &str) -> String {
     let created =
         app.post_json(&format!("{API}/logged-models"), &json!({"experiment_id": "0", "name": name})).await;
-    created["model"]["info"]["model_id"].as_str().unwrap().to_owned()
+    created["model"]["info"]["model_id"].as_str().expect("an id").to_owned()
 }
 
 #[tokio::test]
@@ -182,4 +180,38 @@ async fn inputs_and_outputs_come_with_the_run() {
         let answer = app.post(path, r#"{"experiment_ids": ["0"]}"#).await;
         assert!(answer.starts_with("404"), "{path}: {answer}");
     }
+}
+
+#[tokio::test]
+async fn a_models_artifacts_are_listed_and_read() {
+    let mut app = TestApp::new().await;
+    let id = new_model(&mut app, "probe").await;
+    let proxy = "/api/2.0/mlflow-artifacts/artifacts";
+    for name in ["MLmodel", "data/weights.bin"] {
+        let path = format!("{proxy}/0/models/{id}/artifacts/{name}");
+        let put = Request::put(path).body(Body::from("content")).unwrap();
+        assert_eq!(app.send(put).await, "200 OK application/json\n{}", "{name}");
+    }
+    let artifacts = format!("/ajax-api/2.0/mlflow/logged-models/{id}/artifacts");
+    let mut answers = String::new();
+    for path in [
+        format!("{API}/logged-models/{id}/artifacts/directories"),
+        format!("{artifacts}/directories?artifact_directory_path=data"),
+        format!("{artifacts}/directories?artifact_directory_path=../x"),
+        format!("{artifacts}/files?artifact_file_path=MLmodel"),
+        format!("{artifacts}/files?artifact_file_path="),
+        format!("{artifacts}/files?artifact_file_path=../x"),
+        format!("{artifacts}/files?artifact_file_path=none"),
+        format!("{API}/logged-models/m-0/artifacts/directories"),
+        format!("{}/files?artifact_file_path=x", artifacts.replace(&id, "m-0")),
+    ] {
+        let answer = app.get(&path).await;
+        answers.push_str(&format!("GET {}\n{answer}\n\n", path.replace(&id, "MODEL")));
+    }
+    assert_snapshot!("artifacts_of_a_model", answers);
+    assert!(
+        app.get(&format!("{API}/logged-models/{id}/artifacts/files?artifact_file_path=MLmodel"))
+            .await
+            .starts_with("404")
+    );
 }

@@ -1,7 +1,5 @@
 //! Data sets and models as inputs and outputs of runs, and the history of logged models, on both engines.
 
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails there")]
-
 mod common;
 
 use api::log_model::HistoryEntry;
@@ -45,7 +43,7 @@ async fn new_run(db: &Db, experiment_id: ExperimentId) -> String {
         tags: vec![],
         run_name: String::new(),
     };
-    db.write(move |tx| Box::pin(runs::create(tx, new))).await.unwrap().info.run_id
+    db.write(move |tx| Box::pin(runs::create(tx, new))).await.expect("a run").info.run_id
 }
 
 async fn new_experiment(db: &Db, name: &str) -> ExperimentId {
@@ -57,12 +55,14 @@ async fn new_experiment(db: &Db, name: &str) -> ExperimentId {
         now_ms: 10,
         limits: Limits::default(),
     };
-    db.write(move |tx| Box::pin(async move { experiments::create(tx, &new).await })).await.unwrap()
+    db.write(move |tx| Box::pin(async move { experiments::create(tx, &new).await }))
+        .await
+        .expect("an experiment")
 }
 
 async fn get_run(db: &Db, run_id: &str) -> Run {
     let run_id = run_id.to_owned();
-    db.read(move |tx| Box::pin(async move { runs::get(tx, &run_id).await })).await.unwrap()
+    db.read(move |tx| Box::pin(async move { runs::get(tx, &run_id).await })).await.expect("a run")
 }
 
 async fn log_inputs(db: &Db, run_id: &str, inputs: Vec<DatasetInput>, models: &[&str]) -> store::Result<()> {
@@ -82,13 +82,16 @@ fn output(id: &str, step: i64) -> ModelOutput {
 }
 
 async fn search(db: &Db, ids: Vec<ExperimentId>) -> Vec<(String, String, String, Option<String>)> {
-    let found = db.read(move |tx| Box::pin(async move { datasets::search(tx, &ids).await })).await.unwrap();
+    let found = db
+        .read(move |tx| Box::pin(async move { datasets::search(tx, &ids).await }))
+        .await
+        .expect("data sets");
     found.into_iter().map(|d| (d.experiment_id, d.name, d.digest, d.context)).collect()
 }
 
 #[track_caller]
 fn refused<T>(result: store::Result<T>, code: ErrorCode, message: &str) {
-    match result.map(drop).unwrap_err() {
+    match result.map(drop).expect_err("a refusal") {
         Error::Api(error) => assert_eq!((error.code, error.message.as_str()), (code, message)),
         other => panic!("not for a client: {other}"),
     }

@@ -1,7 +1,5 @@
 //! Logged models, on both engines.
 
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails there")]
-
 mod common;
 
 use api::validate::Limits;
@@ -21,7 +19,7 @@ fn tag(key: &str, value: &str) -> Tag {
 
 fn new_model(name: &str) -> NewLoggedModel {
     NewLoggedModel {
-        experiment_id: ExperimentId::parse("0").unwrap(),
+        experiment_id: ExperimentId::parse("0").expect("an id"),
         name: Some(name.into()),
         model_type: String::new(),
         source_run_id: String::new(),
@@ -57,13 +55,13 @@ async fn log_params(db: &Db, id: &str, params: Vec<Tag>) -> store::Result<()> {
 
 async fn new_run(db: &Db) -> String {
     let new = NewRun {
-        experiment_id: ExperimentId::parse("0").unwrap(),
+        experiment_id: ExperimentId::parse("0").expect("an id"),
         user_id: String::new(),
         start_time: 0,
         tags: vec![],
         run_name: String::new(),
     };
-    db.write(move |tx| Box::pin(runs::create(tx, new))).await.unwrap().info.run_id
+    db.write(move |tx| Box::pin(runs::create(tx, new))).await.expect("a run").info.run_id
 }
 
 async fn log_metrics(db: &Db, run_id: &str, metrics: Vec<Metric>) -> store::Result<()> {
@@ -88,7 +86,7 @@ fn point(model_id: &str, key: &str, value: f64, step: i64) -> Metric {
 
 #[track_caller]
 fn refused(result: store::Result<()>, code: ErrorCode, message: &str) {
-    match result.unwrap_err() {
+    match result.expect_err("a refusal") {
         Error::Api(error) => assert_eq!((error.code, error.message.as_str()), (code, message)),
         other => panic!("not for a client: {other}"),
     }

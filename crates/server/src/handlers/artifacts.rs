@@ -130,7 +130,7 @@ async fn small_body(headers: &HeaderMap, body: Body) -> Result<Bytes, api::Error
 }
 
 /// The first value of a query parameter; an empty one counts as missing.
-fn first<'a>(query: &'a [(String, String)], name: &str) -> Option<&'a str> {
+pub fn first<'a>(query: &'a [(String, String)], name: &str) -> Option<&'a str> {
     query
         .iter()
         .find(|(key, _)| key == name)

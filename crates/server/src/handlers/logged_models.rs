@@ -162,8 +162,8 @@ pub async fn list_artifacts(
     Proto(request): Proto<ListLoggedModelArtifacts>,
 ) -> Reply<ListArtifactsResponse> {
     let folder = ArtifactPath::parse(&request.artifact_directory_path.unwrap_or_default())?;
-    let root = artifact_location(&app, model_id).await?;
-    artifacts::list_below(&app, root, &folder).await
+    let location = artifact_location(&app, model_id).await?;
+    artifacts::list_below(&app, location, &folder).await
 }
 
 /// `GET logged-models/{model_id}/artifacts/files`
@@ -174,21 +174,20 @@ pub async fn get_artifact(
     headers: HeaderMap,
 ) -> Result<Response, Failure> {
     let query = pairs(&uri)?;
-    let path = query.iter().find(|(name, value)| name == "artifact_file_path" && !value.is_empty());
-    let (_, path) = path.ok_or_else(|| {
-        let text = r#"Request must include the "artifact_file_path" query parameter."#;
-        api::Error::new(ErrorCode::BadRequest, text)
-    })?;
+    let Some(path) = artifacts::first(&query, "artifact_file_path") else {
+        let message = "Request must include the \"artifact_file_path\" query parameter.";
+        return Err(api::Error::new(ErrorCode::BadRequest, message).into());
+    };
     let path = ArtifactPath::parse(path)?;
-    let root = artifact_location(&app, model_id).await?;
-    artifacts::send_below(&app, &root, &path, &headers).await
+    let location = artifact_location(&app, model_id).await?;
+    artifacts::send_below(&app, &location, &path, &headers).await
 }
 
 async fn artifact_location(app: &App, model_id: String) -> Result<String, Failure> {
-    let location = app
+    let read = app
         .db()
         .read(move |tx| Box::pin(async move { logged_models::artifact_location(tx, &model_id).await }));
-    Ok(location.await?)
+    Ok(read.await?)
 }
 
 fn dataset(dataset: &api::LoggedModelDataset) -> Dataset<'_> {

@@ -37,6 +37,7 @@ impl TestApp {
             ui: None,
             artifacts_only: false,
             limits: api::validate::Limits::default(),
+            security: None,
         };
         change(&mut settings);
         let app = App::new(db, settings, Clock(|| 1_000_000));

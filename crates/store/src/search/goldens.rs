@@ -1,6 +1,7 @@
 //! How MLflow read several hundred filters and orders, against how they are read here.
 //!
-//! `conformance/record_search.py` records the goldens.
+//! `conformance/record_search.py` records the goldens. One difference is wanted and allowed for: lists keep their items with
+//! capitals. Where MLflow fails, any refusal will do.
 
 use super::filter::{self, Clause, Literal};
 use super::logged_model_filter::{self, Comparison, Operand};

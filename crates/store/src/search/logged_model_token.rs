@@ -76,3 +76,45 @@ fn order(order: &OrderBy) -> Json {
         "dataset_digest": order.dataset_digest,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::logged_models::compile;
+    use super::*;
+    use crate::db::{Dialect, Value};
+    use base64::Engine;
+    use base64::engine::general_purpose::STANDARD as BASE64;
+
+    const BY_LOSS: OrderBy =
+        OrderBy { field_name: "metrics.loss", ascending: false, dataset_name: None, dataset_digest: None };
+
+    fn search(token: &Json, filter: &str) -> api::Result<Vec<Value>> {
+        let page_token = &BASE64.encode(token.to_string());
+        let query = LoggedModelQuery {
+            experiment_ids: &[7],
+            filter,
+            datasets: &[],
+            order_by: &[BY_LOSS],
+            max_results: 10,
+            page_token,
+        };
+        compile(Dialect::Sqlite, &query).map(|search| search.sql.args)
+    }
+
+    #[test]
+    fn mlflows_token_is_accepted_for_its_own_query() {
+        let order = json!([{"field_name": "metrics.loss", "ascending": false, "dataset_name": null, "dataset_digest": null}]);
+        let token = json!({"experiment_ids": ["7"], "filter_string": null, "order_by": order, "offset": 20});
+        assert_eq!(search(&token, "").unwrap().last(), Some(&Value::Int(20)));
+        assert_eq!(
+            search(&token, "name = 'a'").unwrap_err().message,
+            "Filter string in the page token does not match the requested filter string. Expected: name = 'a'. Found: None"
+        );
+        let other = json!({"experiment_ids": ["8"]});
+        assert_eq!(
+            search(&other, "").unwrap_err().message,
+            "Experiment IDs in the page token do not match the requested experiment IDs. Expected: ['7']. Found: ['8']"
+        );
+        assert!(search(&json!([]), "").unwrap_err().message.ends_with("It is not an object."));
+    }
+}

@@ -1,6 +1,6 @@
 //! MLflow's search language: filters, orders and page tokens as SQL.
 //!
-//! The way of a search: [`lex`] and [`tree`] take the text apart as sqlparse does, [`filter`] and [`order`] make clauses of
+//! The way of a search: `lex` and `tree` take the text apart as sqlparse does, [`filter`] and [`order`] make clauses of
 //! it, one file per searchable entity ([`runs`], [`experiments`], [`logged_models`]) knows its columns and compiles a
 //! [`Search`]. Nothing here touches a database. A store function uses it like this:
 //!
@@ -22,10 +22,14 @@ pub mod logged_models;
 pub mod operator;
 pub mod order;
 pub(crate) mod page_token;
+#[cfg(test)]
+mod paging;
 mod python;
 pub mod runs;
 mod sort;
 mod sql;
+#[cfg(test)]
+mod statements;
 mod tree;
 
 pub use sql::Sql;

@@ -129,7 +129,7 @@ fn attribute(key: &str) -> &str {
     }
 }
 
-/// The column of an attribute; `None` for one that is no number.
+/// The column of an attribute.
 fn column(attribute: &str) -> (&'static str, KeyKind, Nulls) {
     match attribute {
         // Never NULL: MLflow writes it with every run, and cannot read a run without it.

@@ -95,8 +95,7 @@ pub(super) fn write_after(sql: &mut Sql, keys: &[SortKey], values: &[Value]) {
     };
     if rest.is_empty() {
         sql.push("(");
-        let param = write_beyond(sql, *key, value);
-        debug_assert!(param.is_some() || *value == Value::Null, "a value is bound where there is one");
+        write_beyond(sql, *key, value);
         sql.push(")");
         return;
     }
