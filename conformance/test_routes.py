@@ -62,7 +62,8 @@ def test_an_unknown_route_is_seen_as_unknown(fleet: Fleet) -> None:
 
 
 def _probe(route: Route) -> Request:
-    path = PARAMETER.sub("probe", route.path)
+    is_file = route.path.startswith(("/static-files/", "/build/"))
+    path = PARAMETER.sub("index.html" if is_file else "probe", route.path)
     return Request(route.method, path, body=None if route.method == "GET" else {})
 
 

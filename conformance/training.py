@@ -73,7 +73,7 @@ def run_job(tracking_uri: str, folder: Path) -> Job:
 
 
 def _autologged(train: pd.DataFrame, y_train: pd.Series) -> str:
-    mlflow.sklearn.autolog(silent=True, pip_requirements=REQUIREMENTS)
+    mlflow.sklearn.autolog(silent=True)
     try:
         with mlflow.start_run(run_name="autologged") as run:
             LogisticRegression(max_iter=5000, C=0.5).fit(train, y_train)

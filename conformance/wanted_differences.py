@@ -65,9 +65,11 @@ def _broken_json_is_refused(difference: Difference) -> bool:
 
 
 def _page_is_json(difference: Difference) -> bool:
-    """The status must be the same, and the error code one that clients know."""
+    """The status must be the same, unless there is no such route, and the error code one that clients know."""
     official, candidate = difference.official, difference.candidate
-    is_page = official.media_type == "text/html" and official.status in (400, 404, 405)
+    is_page = official.media_type == "text/html" and official.status in (308, 400, 404, 405)
+    if is_page and candidate.status == 404 and candidate.error_code() == "ENDPOINT_NOT_FOUND":
+        return True
     is_page = is_page and official.status == candidate.status
     without_body = difference.request.method == "HEAD" and candidate.media_type == "application/json"
     return is_page and (candidate.error_code() in PAGE_CODES or without_body)
@@ -157,6 +159,11 @@ def _line_break_in_a_path(difference: Difference) -> bool:
     return difference.official.body == {"detail": "Not Found"} and "%0a" in difference.request.path
 
 
+def _headers_of_a_refusal(difference: Difference) -> bool:
+    only_headers = all(place.startswith(("header x-", "header access-control-")) for place in difference.places)
+    return difference.official.status == 403 and only_headers and "x-content-type-options" in difference.candidate.headers
+
+
 def _is_client_error(answer: NormalAnswer) -> bool:
     return 400 <= answer.status < 500 and answer.error_code() is not None
 
@@ -192,7 +199,8 @@ WANTED: tuple[Wanted, ...] = (
     ),
     Wanted(
         "unknown routes and methods answer in JSON",
-        "Errors are never HTML. Clients get the same ENDPOINT_NOT_FOUND from the JSON as they do from a 404 page.",
+        "Errors are never HTML. Clients get the same ENDPOINT_NOT_FOUND from the JSON as they do from a 404 page, also "
+        "where the official server has a route that answers 404 only, or redirects a doubled slash to one.",
         _page_is_json,
     ),
     Wanted(
@@ -274,5 +282,11 @@ WANTED: tuple[Wanted, ...] = (
         "a line break in an artifact path",
         "No route of the official server matches such a path.",
         _line_break_in_a_path,
+    ),
+    Wanted(
+        "refusals have the security headers",
+        "The official server leaves X-Content-Type-Options and X-Frame-Options out of its answers to foreign hosts and "
+        "origins.",
+        _headers_of_a_refusal,
     ),
 )
