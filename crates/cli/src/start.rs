@@ -3,7 +3,7 @@
 use crate::config::server::ServerOptions;
 use api::validate::Limits;
 use artifacts::Store;
-use server::{App, Clock, Settings};
+use server::{App, Clock, Security, Settings};
 use std::fmt;
 use std::io::IsTerminal;
 use std::path::Path;
@@ -133,11 +133,21 @@ fn settings(options: &ServerOptions) -> Result<Settings, Failure> {
         working_dir,
         ui: options.ui_dir.as_deref().map(ui).transpose()?,
         artifacts_only: options.artifacts_only,
+        security: security(options)?,
         limits: Limits {
             truncate_long_values: options.truncate_long_values,
             artifact_location_max_length: options.artifact_location_max_length,
         },
     })
+}
+
+fn security(options: &ServerOptions) -> Result<Option<Security>, Failure> {
+    if options.disable_security_middleware {
+        return Ok(None);
+    }
+    let (hosts, origins) = (options.allowed_hosts.as_deref(), options.cors_allowed_origins.as_deref());
+    let security = Security::new(hosts, origins, &options.x_frame_options);
+    security.map(Some).map_err(|e| Failure::Usage(format!("--x-frame-options: {e}")))
 }
 
 fn ui(folder: &Path) -> Result<Store, Failure> {

@@ -1,5 +1,6 @@
 //! What every handler can reach: the database, the settings, the clock.
 
+use crate::security::Security;
 use api::validate::Limits;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -31,6 +32,8 @@ pub struct Settings {
     pub ui: Option<artifacts::Store>,
     /// `--artifacts-only`.
     pub artifacts_only: bool,
+    /// The checks of Host and Origin; `None` under `--disable-security-middleware`.
+    pub security: Option<Security>,
     /// Limits on names and values.
     pub limits: Limits,
 }

@@ -8,7 +8,9 @@ pub mod handlers;
 pub mod listen;
 pub mod respond;
 pub mod routes;
+pub mod security;
 pub mod ui;
 
 pub use app::{App, Clock, Settings};
 pub use routes::router;
+pub use security::Security;

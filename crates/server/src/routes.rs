@@ -7,6 +7,7 @@ use crate::app::App;
 use crate::handlers::{
     artifact_proxy, artifacts, datasets, experiments, health, logged_models, metrics, runs,
 };
+use crate::security::GuardLayer;
 use crate::{respond, ui};
 use axum::Router;
 use axum::extract::MatchedPath;
@@ -195,7 +196,11 @@ pub fn router(app: App) -> Router {
     if !prefix.is_empty() {
         router = router.route(&prefix, on(M::GET, ui::add_slash));
     }
-    router.fallback(respond::unknown_route).method_not_allowed_fallback(respond::wrong_method).with_state(app)
+    router
+        .fallback(respond::unknown_route)
+        .method_not_allowed_fallback(respond::wrong_method)
+        .layer(GuardLayer(app.clone()))
+        .with_state(app)
 }
 
 async fn tracking_disabled(path: MatchedPath) -> (StatusCode, String) {

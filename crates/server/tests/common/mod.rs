@@ -36,6 +36,8 @@ impl TestApp {
             working_dir: folder.path().to_owned(),
             ui: None,
             artifacts_only: false,
+            // Requests without a network have no Host; `tests/security.rs` sends one.
+            security: None,
             limits: api::validate::Limits::default(),
         };
         change(&mut settings);
