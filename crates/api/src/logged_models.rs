@@ -283,6 +283,18 @@ pub struct SearchLoggedModelsResponse {
     pub next_page_token: Option<String>,
 }
 
+/// `logged-models/{model_id}/artifacts/directories`
+#[derive(Debug, Deserialize)]
+pub struct ListLoggedModelArtifacts {
+    /// The folder to list, relative to the model's; the model's own where absent.
+    #[serde(default, alias = "artifactDirectoryPath")]
+    pub artifact_directory_path: Option<String>,
+}
+
+impl Request for ListLoggedModelArtifacts {
+    const FIELDS: &'static [Field] = &[field("artifact_directory_path", &[Str])];
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

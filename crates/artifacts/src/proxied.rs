@@ -66,7 +66,7 @@ mod tests {
     fn other_uris_are_stores_themselves() {
         assert_eq!(folder("/data/1/abc/artifacts").unwrap(), "/data/1/abc/artifacts + ");
         assert_eq!(folder("file:///data/1").unwrap(), "/data/1 + ");
-        assert_eq!(folder("./mlruns/1").unwrap(), "/srv/./mlruns/1 + ");
+        assert_eq!(folder("./mlruns/1").unwrap(), "/srv/mlruns/1 + ");
     }
 
     #[test]

@@ -64,7 +64,8 @@ impl Store {
         match api::uri::is_local_uri(uri) {
             Ok(true) => {
                 let path = api::uri::local_path(uri).map_err(|_| unsupported())?;
-                Ok(Self::local(cwd.join(path)))
+                // Without the `.` of `./mlartifacts`, which people would have to read.
+                Ok(Self::local(cwd.join(path).components().collect()))
             }
             _ => Err(unsupported()),
         }
@@ -165,7 +166,7 @@ mod tests {
     fn opens_what_is_local() {
         let cwd = Path::new("/srv/mlflow");
         for (uri, root) in [
-            ("./mlartifacts", "/srv/mlflow/./mlartifacts"),
+            ("./mlartifacts", "/srv/mlflow/mlartifacts"),
             ("/data", "/data"),
             ("file:///data", "/data"),
             ("file:data", "/srv/mlflow/data"),

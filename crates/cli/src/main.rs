@@ -28,7 +28,6 @@ Examples:
 
 fn main() -> ExitCode {
     let Command::Server(options) = Cli::parse().command;
-    start::log_to_stderr();
     match start::server(*options) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {

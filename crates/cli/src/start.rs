@@ -8,6 +8,7 @@ use std::fmt;
 use std::io::IsTerminal;
 use std::path::Path;
 use std::process::ExitCode;
+use std::time::Instant;
 use store::db::Db;
 use store::schema::{self, Prepared};
 use store::uri::DatabaseUri;
@@ -40,9 +41,10 @@ impl fmt::Display for Failure {
     }
 }
 
-/// Sends the log to standard error, at the level that `FERROFLOW_LOG` names (error, warn, info, debug).
-pub fn log_to_stderr() {
-    let level = std::env::var("FERROFLOW_LOG").ok().and_then(|text| text.parse().ok()).unwrap_or(Level::INFO);
+/// Sends the log to standard error, at the level that `FERROFLOW_LOG` names (error, warn, info, debug, trace).
+fn log_to_stderr(options: &ServerOptions) {
+    let usual = if options.dev { Level::DEBUG } else { Level::INFO };
+    let level = std::env::var("FERROFLOW_LOG").ok().and_then(|text| text.parse().ok()).unwrap_or(usual);
     tracing_subscriber::fmt()
         .with_max_level(level)
         .with_writer(std::io::stderr)
@@ -57,6 +59,7 @@ pub fn log_to_stderr() {
 /// [`Failure`], one sentence.
 pub fn server(options: ServerOptions) -> Result<(), Failure> {
     check(&options)?;
+    log_to_stderr(&options);
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     runtime.map_err(|e| Failure::Start(format!("no threads: {e}")))?.block_on(run(options))
 }
@@ -76,6 +79,21 @@ fn check(options: &ServerOptions) -> Result<(), Failure> {
     if options.registry_store_uri.is_some() && options.registry_store_uri != options.backend_store_uri {
         return usage("--registry-store-uri must be the same as --backend-store-uri, or left out.");
     }
+    let servers = [&options.gunicorn_opts, &options.waitress_opts, &options.uvicorn_opts];
+    if servers.iter().filter(|given| given.is_some()).count() > 1 {
+        return usage(
+            "Cannot specify multiple server options. Choose one of: '--gunicorn-opts', '--waitress-opts', or \
+             '--uvicorn-opts'.",
+        );
+    }
+    if options.dev && (options.gunicorn_opts.is_some() || options.uvicorn_opts.is_some()) {
+        return usage("'--dev' and '--gunicorn-opts' or '--uvicorn-opts' cannot be specified together.");
+    }
+    if options.artifacts_only && options.no_serve_artifacts() {
+        return usage(
+            "--artifacts-only and --no-serve-artifacts together leave nothing to serve. Leave one out.",
+        );
+    }
     for (name, given) in [
         ("--workers", &options.workers),
         ("--gunicorn-opts", &options.gunicorn_opts),
@@ -90,6 +108,7 @@ fn check(options: &ServerOptions) -> Result<(), Failure> {
 }
 
 async fn run(options: ServerOptions) -> Result<(), Failure> {
+    let started = Instant::now();
     let uri = options.backend_store_uri.as_deref().unwrap_or("sqlite:///mlflow.db");
     let uri = DatabaseUri::parse(uri).map_err(|e| Failure::Usage(format!("--backend-store-uri: {e}.")))?;
     let settings = settings(&options)?;
@@ -105,7 +124,8 @@ async fn run(options: ServerOptions) -> Result<(), Failure> {
         TcpListener::bind((options.host.trim_matches(['[', ']']), options.port)).await.map_err(|e| {
             Failure::Start(format!("cannot listen on {address}: {e}. Choose another --port or --host."))
         })?;
-    banner(&options, &settings, &uri, prepared);
+    let facts = Facts { options: &options, settings: &settings, uri: &uri, prepared };
+    banner(&facts, started);
     let router = server::router(App::new(db, settings, clock));
     server::listen::serve(listener, router, told_to_stop()).await;
     Ok(())
@@ -115,7 +135,7 @@ fn settings(options: &ServerOptions) -> Result<Settings, Failure> {
     let working_dir = std::env::current_dir().map_err(|e| {
         Failure::Start(format!("cannot tell the working directory: {e}. Start from another one."))
     })?;
-    let destination = match options.no_serve_artifacts {
+    let destination = match options.no_serve_artifacts() {
         true => None,
         false => Some(
             Store::open(&options.artifacts_destination, &working_dir)
@@ -132,22 +152,13 @@ fn settings(options: &ServerOptions) -> Result<Settings, Failure> {
         destination,
         working_dir,
         ui: options.ui_dir.as_deref().map(ui).transpose()?,
-        artifacts_only: options.artifacts_only,
         security: security(options)?,
+        artifacts_only: options.artifacts_only,
         limits: Limits {
             truncate_long_values: options.truncate_long_values,
             artifact_location_max_length: options.artifact_location_max_length,
         },
     })
-}
-
-fn security(options: &ServerOptions) -> Result<Option<Security>, Failure> {
-    if options.disable_security_middleware {
-        return Ok(None);
-    }
-    let (hosts, origins) = (options.allowed_hosts.as_deref(), options.cors_allowed_origins.as_deref());
-    let security = Security::new(hosts, origins, &options.x_frame_options);
-    security.map(Some).map_err(|e| Failure::Usage(format!("--x-frame-options: {e}")))
 }
 
 fn ui(folder: &Path) -> Result<Store, Failure> {
@@ -159,7 +170,34 @@ fn ui(folder: &Path) -> Result<Store, Failure> {
     Err(Failure::Usage(text))
 }
 
-fn banner(options: &ServerOptions, settings: &Settings, uri: &DatabaseUri, prepared: Prepared) {
+fn security(options: &ServerOptions) -> Result<Option<Security>, Failure> {
+    if options.disable_security_middleware {
+        tracing::warn!("the checks of Host and Origin are off: web pages of others can reach this server");
+        return Ok(None);
+    }
+    let security = Security::new(
+        options.allowed_hosts.as_deref(),
+        options.cors_allowed_origins.as_deref(),
+        &options.x_frame_options,
+    );
+    security.map(Some).map_err(Failure::Usage)
+}
+
+/// What a start prints.
+struct Facts<'a> {
+    options: &'a ServerOptions,
+    settings: &'a Settings,
+    uri: &'a DatabaseUri,
+    prepared: Prepared,
+}
+
+fn banner(facts: &Facts, started: Instant) {
+    let Facts { options, settings, uri, prepared } = facts;
+    let (bold, plain) = if std::io::stderr().is_terminal() { ("\x1b[1m", "\x1b[0m") } else { ("", "") };
+    let everywhere = matches!(options.host.as_str(), "0.0.0.0" | "::" | "[::]");
+    let host = if everywhere { "127.0.0.1" } else { options.host.as_str() };
+    let address = format!("http://{host}:{}{}", options.port, settings.static_prefix);
+    let reach = if everywhere { ", on every network interface" } else { "" };
     let made = match prepared {
         Prepared::Created => "created",
         Prepared::Present => "found",
@@ -168,12 +206,25 @@ fn banner(options: &ServerOptions, settings: &Settings, uri: &DatabaseUri, prepa
         Some(store) => format!("{store}, served by this server"),
         None => format!("{}, not served by this server", settings.artifact_root),
     };
-    eprintln!("Ferroflow {} (MLflow 3.7.0 API)", env!("CARGO_PKG_VERSION"));
-    eprintln!("  address    http://{}:{}{}", options.host, options.port, settings.static_prefix);
+    let ui = match &options.ui_dir {
+        Some(folder) => folder.display().to_string(),
+        None => "a page of facts; --ui-dir serves MLflow's UI".to_owned(),
+    };
+    let version = env!("CARGO_PKG_VERSION");
+    let ready = started.elapsed().as_millis();
+    eprintln!("{bold}Ferroflow {version}{plain}, with the API of MLflow 3.7.0, ready after {ready} ms");
+    eprintln!("  address    {bold}{address}{plain}{reach}");
     eprintln!("  database   {}, {made}, schema revision {}", uri.display(), schema::HEAD);
     eprintln!("  artifacts  {artifacts}");
+    eprintln!("  web UI     {ui}");
+    if everywhere && options.allowed_hosts.is_none() && !options.disable_security_middleware {
+        eprintln!(
+            "  hosts      localhost and private addresses; for a name of your own add --allowed-hosts NAME"
+        );
+    }
 }
 
+/// Ready at the first SIGTERM or SIGINT; a second one ends the process at once.
 async fn told_to_stop() {
     let (Ok(mut term), Ok(mut int)) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
     else {
@@ -183,5 +234,13 @@ async fn told_to_stop() {
         _ = term.recv() => {}
         _ = int.recv() => {}
     }
-    tracing::info!("stopping: finishing the requests in flight");
+    tracing::info!("stopping: finishing the requests in flight; a second signal ends them");
+    tokio::spawn(async move {
+        tokio::select! {
+            _ = term.recv() => {}
+            _ = int.recv() => {}
+        }
+        tracing::warn!("stopped at once, with requests in flight");
+        std::process::exit(1);
+    });
 }

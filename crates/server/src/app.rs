@@ -32,10 +32,10 @@ pub struct Settings {
     pub ui: Option<artifacts::Store>,
     /// `--artifacts-only`.
     pub artifacts_only: bool,
-    /// The checks of Host and Origin; `None` under `--disable-security-middleware`.
-    pub security: Option<Security>,
     /// Limits on names and values.
     pub limits: Limits,
+    /// The checks of Host and Origin; `None` under `--disable-security-middleware`.
+    pub security: Option<Security>,
 }
 
 /// Tells the time, in epoch milliseconds; tests bring their own.

@@ -1,5 +1,6 @@
 //! The checks of Host and Origin around real routes.
 
+#[expect(dead_code, reason = "the other tests use the rest")]
 mod common;
 
 use axum::body::Body;

@@ -30,12 +30,12 @@ pub struct ServerOptions {
     pub default_artifact_root: Option<String>,
 
     /// Serve artifacts through this server; the default.
-    #[arg(long, overrides_with = "no_serve_artifacts")]
-    pub serve_artifacts: bool,
+    #[arg(long, env = "MLFLOW_SERVE_ARTIFACTS", value_parser = truth, num_args = 0..=1, require_equals = true, default_missing_value = "true", default_value = "true", action = ArgAction::Set, hide_default_value = true)]
+    serve_artifacts: bool,
 
     /// Do not serve artifacts.
-    #[arg(long, overrides_with = "serve_artifacts")]
-    pub no_serve_artifacts: bool,
+    #[arg(long)]
+    no_serve_artifacts: bool,
 
     /// Serve artifacts and nothing else.
     #[arg(long, env = "MLFLOW_ARTIFACTS_ONLY", value_parser = truth, num_args = 0..=1, require_equals = true, default_missing_value = "true", default_value = "false", action = ArgAction::Set, hide_default_value = true)]
@@ -116,6 +116,13 @@ pub struct ServerOptions {
     /// Print help.
     #[arg(long, action = ArgAction::Help)]
     help: Option<bool>,
+}
+
+impl ServerOptions {
+    /// Whether artifacts are left to others: the option, or `MLFLOW_SERVE_ARTIFACTS=false`.
+    pub fn no_serve_artifacts(&self) -> bool {
+        self.no_serve_artifacts || !self.serve_artifacts
+    }
 }
 
 /// MLflow's booleans: `true`, `false`, `1`, `0`, and what click reads besides.
