@@ -48,7 +48,7 @@ fn short(text: &str) -> String {
         lines.take_while(|line| !line.starts_with("Usage:") && !line.starts_with("For more information"));
     let told: Vec<_> = told.filter(|line| !line.is_empty()).collect();
     let told = told.join(" ").replacen("error: ", "Error: ", 1).replace(" tip: ", "; tip: ");
-    format!("{}.\nTry 'ferroflow server --help'.", without_password(&told))
+    format!("{}.\nTry 'ferroflow server --help'.", without_password(told.trim_end_matches('.')))
 }
 
 /// Arguments come back in errors, also addresses that were put in the wrong place.

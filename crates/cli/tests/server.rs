@@ -263,9 +263,19 @@ fn make_database(path: &Path, sql: &'static str) {
 #[test]
 fn a_start_says_what_runs() {
     let folder = folder();
+    // The last of repeated options counts, as with MLflow.
     let server = Server::start(
         folder.path(),
-        &["--host", "0.0.0.0", "--static-prefix=/ml", "-w", "4", "--gunicorn-opts", "-t 9"],
+        &[
+            "--host=203.0.113.1",
+            "--host",
+            "0.0.0.0",
+            "--static-prefix=/ml",
+            "-w",
+            "4",
+            "--gunicorn-opts",
+            "-t 9",
+        ],
     );
     assert!(server.get("/ml/health").ends_with("\r\n\r\nOK"));
     let (port, said) = (server.port, server.said.clone());
