@@ -248,7 +248,7 @@ fn banner(facts: &Facts, started: Instant) {
     eprintln!("  web UI     {ui}");
     if everywhere && options.allowed_hosts.is_none() && !options.disable_security_middleware {
         eprintln!(
-            "  hosts      localhost and private addresses; for a name of your own add --allowed-hosts NAME"
+            "  hosts      this machine and private addresses; to be called NAME add --allowed-hosts localhost,NAME"
         );
     }
 }
