@@ -13,7 +13,7 @@ use store::db::Db;
 use store::schema::{self, Prepared};
 use store::uri::DatabaseUri;
 use tokio::net::TcpListener;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing::Level;
 
 const DEFAULT_BACKEND: &str = "sqlite:///mlflow.db";
@@ -144,9 +144,11 @@ async fn run(options: ServerOptions) -> Result<(), Failure> {
     };
     let listener = TcpListener::bind((host, options.port)).await.map_err(unbound)?;
     let port = listener.local_addr().map_err(unbound)?.port();
+    // Before the banner: who reads it may send a signal at once.
+    let signals = Signals::new().map_err(|e| Failure::Start(format!("cannot listen for signals: {e}.")))?;
     banner(&Facts { options: &options, settings: &settings, uri: &uri, prepared, port }, started);
     let router = server::router(App::new(db, settings, clock));
-    server::listen::serve(listener, router, told_to_stop()).await;
+    server::listen::serve(listener, router, told_to_stop(signals)).await;
     Ok(())
 }
 
@@ -253,22 +255,31 @@ fn banner(facts: &Facts, started: Instant) {
     }
 }
 
-/// Ready at the first SIGTERM or SIGINT; a second one ends the process at once.
-async fn told_to_stop() {
-    let (Ok(mut term), Ok(mut int)) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
-    else {
-        return std::future::pending().await;
-    };
-    tokio::select! {
-        _ = term.recv() => {}
-        _ = int.recv() => {}
+/// The signals that stop a server.
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Signals {
+    fn new() -> std::io::Result<Self> {
+        Ok(Self { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
     }
+
+    async fn next(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
+    }
+}
+
+/// Ready at the first SIGTERM or SIGINT; a second one ends the process at once.
+async fn told_to_stop(mut signals: Signals) {
+    signals.next().await;
     tracing::info!("stopping: finishing the requests in flight; a second signal ends them");
     tokio::spawn(async move {
-        tokio::select! {
-            _ = term.recv() => {}
-            _ = int.recv() => {}
-        }
+        signals.next().await;
         tracing::warn!("stopped at once, with requests in flight");
         std::process::exit(1);
     });
