@@ -1,10 +1,12 @@
 //! `ferroflow`: MLflow's tracking server as one binary.
 
 mod config;
+mod parse;
 mod start;
 
 use clap::{Parser, Subcommand};
 use config::server::ServerOptions;
+use parse::parse;
 use std::process::ExitCode;
 
 /// MLflow's tracking server as one small binary.
@@ -27,7 +29,10 @@ Examples:
   ferroflow server --help                every option, with its environment variable";
 
 fn main() -> ExitCode {
-    let Command::Server(options) = Cli::parse().command;
+    let Command::Server(options) = match parse::<Cli>() {
+        Ok(cli) => cli.command,
+        Err(error) => return error.print(),
+    };
     match start::server(*options) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {

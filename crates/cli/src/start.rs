@@ -3,8 +3,7 @@
 use crate::config::server::ServerOptions;
 use api::validate::Limits;
 use artifacts::Store;
-use server::security::Security;
-use server::{App, Clock, Settings};
+use server::{App, Clock, Security, Settings};
 use std::fmt;
 use std::io::IsTerminal;
 use std::path::Path;
@@ -14,8 +13,10 @@ use store::db::Db;
 use store::schema::{self, Prepared};
 use store::uri::DatabaseUri;
 use tokio::net::TcpListener;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing::Level;
+
+const DEFAULT_BACKEND: &str = "sqlite:///mlflow.db";
 
 /// Why the server did not start.
 pub enum Failure {
@@ -77,7 +78,8 @@ fn check(options: &ServerOptions) -> Result<(), Failure> {
             "--expose-prometheus comes with a later version: there are no metrics yet. Leave it out.",
         );
     }
-    if options.registry_store_uri.is_some() && options.registry_store_uri != options.backend_store_uri {
+    let backend = options.backend_store_uri.as_deref().unwrap_or(DEFAULT_BACKEND);
+    if options.registry_store_uri.as_deref().is_some_and(|registry| registry != backend) {
         return usage("--registry-store-uri must be the same as --backend-store-uri, or left out.");
     }
     let servers = [&options.gunicorn_opts, &options.waitress_opts, &options.uvicorn_opts];
@@ -87,8 +89,16 @@ fn check(options: &ServerOptions) -> Result<(), Failure> {
              '--uvicorn-opts'.",
         );
     }
-    if options.dev && (options.gunicorn_opts.is_some() || options.uvicorn_opts.is_some()) {
-        return usage("'--dev' and '--gunicorn-opts' or '--uvicorn-opts' cannot be specified together.");
+    if options.dev && options.gunicorn_opts.is_some() {
+        return usage("'--dev' and '--gunicorn-opts' cannot be specified together.");
+    }
+    if options.dev && options.uvicorn_opts.is_some() {
+        return usage("'--dev' and '--uvicorn-opts' cannot be specified together.");
+    }
+    if options.artifacts_only && backend != DEFAULT_BACKEND {
+        return usage(
+            "--artifacts-only keeps no runs, so it cannot have a --backend-store-uri. Leave one of them out.",
+        );
     }
     if options.artifacts_only && options.no_serve_artifacts() {
         return usage(
@@ -110,7 +120,7 @@ fn check(options: &ServerOptions) -> Result<(), Failure> {
 
 async fn run(options: ServerOptions) -> Result<(), Failure> {
     let started = Instant::now();
-    let uri = options.backend_store_uri.as_deref().unwrap_or("sqlite:///mlflow.db");
+    let uri = options.backend_store_uri.as_deref().unwrap_or(DEFAULT_BACKEND);
     let uri = DatabaseUri::parse(uri).map_err(|e| Failure::Usage(format!("--backend-store-uri: {e}.")))?;
     let settings = settings(&options)?;
     let db = Db::open(&uri).await.map_err(|e| {
@@ -120,15 +130,25 @@ async fn run(options: ServerOptions) -> Result<(), Failure> {
     let prepared = schema::prepare(&db, settings.artifact_root.clone(), (clock.0)())
         .await
         .map_err(|e| Failure::Start(format!("cannot serve {}: {e}.", uri.display())))?;
-    let address = format!("{}:{}", options.host.trim_matches(['[', ']']), options.port);
-    let listener =
-        TcpListener::bind((options.host.trim_matches(['[', ']']), options.port)).await.map_err(|e| {
-            Failure::Start(format!("cannot listen on {address}: {e}. Choose another --port or --host."))
+    if let Some(Store::Local(store)) = &settings.destination {
+        store.check_writable().map_err(|e| {
+            let folder = store.root().display();
+            Failure::Start(format!("cannot write to {folder}: {e}. Choose another --artifacts-destination."))
         })?;
-    let facts = Facts { options: &options, settings: &settings, uri: &uri, prepared };
-    banner(&facts, started);
+    }
+    let host = options.host.trim_matches(['[', ']']);
+    let unbound = |e| {
+        let address = url_host(host);
+        let port = options.port;
+        Failure::Start(format!("cannot listen on {address}:{port}: {e}. Choose another --port or --host."))
+    };
+    let listener = TcpListener::bind((host, options.port)).await.map_err(unbound)?;
+    let port = listener.local_addr().map_err(unbound)?.port();
+    // Before the banner: who reads it may send a signal at once.
+    let signals = Signals::new().map_err(|e| Failure::Start(format!("cannot listen for signals: {e}.")))?;
+    banner(&Facts { options: &options, settings: &settings, uri: &uri, prepared, port }, started);
     let router = server::router(App::new(db, settings, clock));
-    server::listen::serve(listener, router, told_to_stop()).await;
+    server::listen::serve(listener, router, told_to_stop(signals)).await;
     Ok(())
 }
 
@@ -176,12 +196,14 @@ fn security(options: &ServerOptions) -> Result<Option<Security>, Failure> {
         tracing::warn!("the checks of Host and Origin are off: web pages of others can reach this server");
         return Ok(None);
     }
-    let security = Security::new(
-        options.allowed_hosts.as_deref(),
-        options.cors_allowed_origins.as_deref(),
-        &options.x_frame_options,
-        options.static_prefix.as_deref().unwrap_or_default(),
-    );
+    let (hosts, origins) = (options.allowed_hosts.as_deref(), options.cors_allowed_origins.as_deref());
+    if hosts == Some("*") {
+        tracing::warn!("--allowed-hosts '*' serves every host: DNS rebinding can reach this server");
+    }
+    if origins == Some("*") {
+        tracing::warn!("--cors-allowed-origins '*' lets every web page read and change what is here");
+    }
+    let security = Security::new(hosts, origins, &options.x_frame_options);
     security.map(Some).map_err(Failure::Usage)
 }
 
@@ -191,14 +213,21 @@ struct Facts<'a> {
     settings: &'a Settings,
     uri: &'a DatabaseUri,
     prepared: Prepared,
+    port: u16,
+}
+
+/// A host as it stands in front of a port.
+fn url_host(host: &str) -> String {
+    if host.contains(':') { format!("[{host}]") } else { host.to_owned() }
 }
 
 fn banner(facts: &Facts, started: Instant) {
-    let Facts { options, settings, uri, prepared } = facts;
+    let Facts { options, settings, uri, prepared, port } = facts;
     let (bold, plain) = if std::io::stderr().is_terminal() { ("\x1b[1m", "\x1b[0m") } else { ("", "") };
-    let everywhere = matches!(options.host.as_str(), "0.0.0.0" | "::" | "[::]");
-    let host = if everywhere { "127.0.0.1" } else { options.host.as_str() };
-    let address = format!("http://{host}:{}{}", options.port, settings.static_prefix);
+    let host = options.host.trim_matches(['[', ']']);
+    let everywhere = matches!(host, "0.0.0.0" | "::");
+    let host = if everywhere { "127.0.0.1".to_owned() } else { url_host(host) };
+    let address = format!("http://{host}:{port}{}", settings.static_prefix);
     let reach = if everywhere { ", on every network interface" } else { "" };
     let made = match prepared {
         Prepared::Created => "created",
@@ -221,27 +250,36 @@ fn banner(facts: &Facts, started: Instant) {
     eprintln!("  web UI     {ui}");
     if everywhere && options.allowed_hosts.is_none() && !options.disable_security_middleware {
         eprintln!(
-            "  hosts      localhost and private addresses; for a name of your own add --allowed-hosts NAME"
+            "  hosts      this machine and private addresses; to be called NAME add --allowed-hosts localhost,NAME"
         );
     }
 }
 
-/// Ready at the first SIGTERM or SIGINT; a second one ends the process at once.
-async fn told_to_stop() {
-    let (Ok(mut term), Ok(mut int)) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
-    else {
-        return std::future::pending().await;
-    };
-    tokio::select! {
-        _ = term.recv() => {}
-        _ = int.recv() => {}
+/// The signals that stop a server.
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Signals {
+    fn new() -> std::io::Result<Self> {
+        Ok(Self { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
     }
+
+    async fn next(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
+    }
+}
+
+/// Ready at the first SIGTERM or SIGINT; a second one ends the process at once.
+async fn told_to_stop(mut signals: Signals) {
+    signals.next().await;
     tracing::info!("stopping: finishing the requests in flight; a second signal ends them");
     tokio::spawn(async move {
-        tokio::select! {
-            _ = term.recv() => {}
-            _ = int.recv() => {}
-        }
+        signals.next().await;
         tracing::warn!("stopped at once, with requests in flight");
         std::process::exit(1);
     });

@@ -1,301 +1,401 @@
-//! What a browser must not be talked into: the checks of Host and Origin and the headers of MLflow's security middleware.
+//! What stands between a browser and the server: checks of Host and Origin, answers to preflights, and headers.
 //!
-//! Stricter than MLflow 3.7.0 where that can be got around: private addresses are addresses, not texts that begin like one
-//! (`10.evil.example` is refused), and a foreign page may not write under any path, not only under `/api/`.
+//! Mirrors the security middleware of MLflow 3.5 and later, with these differences, all wanted. Hosts: see [`hosts`].
+//! Requests that change something are refused to pages of foreign origins on every route, not only under `/api/`; in
+//! return the server's own pages pass without being listed. Credentials are only for origins that are named or of this
+//! machine, never for `*`. Refusals carry the security headers too.
 
-use axum::body::Body;
-use axum::extract::{Request, State};
-use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header};
-use axum::middleware::Next;
+mod glob;
+mod hosts;
+
+use crate::app::App;
+use axum::extract::Request;
+use axum::http::header::{self, HeaderMap, HeaderName, HeaderValue};
+use axum::http::{Method, StatusCode};
 use axum::response::{IntoResponse, Response};
-use std::net::IpAddr;
-use std::sync::Arc;
+use futures_util::future::{Either, Ready, ready};
+use hosts::Hosts;
+use std::collections::HashSet;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll};
+use tower::{Layer, Service};
 
 const INVALID_HOST: &str = "Invalid Host header - possible DNS rebinding attack detected";
-const CROSS_ORIGIN: &str = "Cross-origin request blocked";
+const CORS_BLOCKED: &str = "Cross-origin request blocked";
+/// The page that MLflow's client shows in notebooks, which are pages of other origins.
+const NOTEBOOK_RENDERER: &str = "/static-files/lib/notebook-trace-renderer";
+/// How many different refused names are logged; whoever sends more is not somebody who needs help.
+const LOGGED: usize = 50;
 
-/// What the operator allows. Cloning is cheap.
+/// The operator's choices.
 #[derive(Debug, Clone)]
-pub struct Security(Arc<Rules>);
-
-#[derive(Debug)]
-struct Rules {
+pub struct Security {
     hosts: Hosts,
-    /// `None` is every origin.
-    origins: Option<Vec<String>>,
-    x_frame_options: Option<HeaderValue>,
-    static_prefix: String,
+    origins: Origins,
+    frame_options: Option<HeaderValue>,
+    logged: Arc<Mutex<HashSet<String>>>,
 }
 
-#[derive(Debug, PartialEq, Eq)]
-enum Hosts {
+#[derive(Debug, Clone)]
+enum Origins {
     Any,
-    /// This machine and private addresses.
-    Local,
-    Patterns(Vec<String>),
+    Listed(Vec<String>),
 }
 
 impl Security {
-    /// Rules from `--allowed-hosts`, `--cors-allowed-origins` and `--x-frame-options`, each as given.
+    /// From `--allowed-hosts`, `--cors-allowed-origins` and `--x-frame-options`.
     ///
     /// # Errors
-    /// A sentence about the value that cannot be used.
-    pub fn new(
-        allowed_hosts: Option<&str>,
-        allowed_origins: Option<&str>,
-        x_frame_options: &str,
-        static_prefix: &str,
-    ) -> Result<Self, String> {
-        let hosts = match allowed_hosts.map(list) {
-            None => Hosts::Local,
-            Some(patterns) if patterns.iter().any(|p| p == "*") => Hosts::Any,
-            Some(patterns) => Hosts::Patterns(patterns),
-        };
-        let origins = match allowed_origins.map(list) {
-            Some(origins) if origins.iter().any(|o| o == "*") => None,
-            origins => Some(origins.unwrap_or_default()),
-        };
-        let x_frame_options = match x_frame_options.to_ascii_uppercase().as_str() {
+    /// One sentence when the frame options are not among those that browsers know.
+    pub fn new(hosts: Option<&str>, origins: Option<&str>, frame_options: &str) -> Result<Self, String> {
+        let frame_options = match frame_options.trim().to_ascii_uppercase().as_str() {
             "NONE" | "" => None,
-            value @ ("SAMEORIGIN" | "DENY") => HeaderValue::from_str(value).ok(),
-            other => return Err(format!("--x-frame-options is SAMEORIGIN, DENY or NONE, not {other}")),
+            "SAMEORIGIN" => Some(HeaderValue::from_static("SAMEORIGIN")),
+            "DENY" => Some(HeaderValue::from_static("DENY")),
+            other => return Err(format!("--x-frame-options is SAMEORIGIN, DENY or NONE, not {other:?}.")),
         };
-        let static_prefix = static_prefix.to_owned();
-        Ok(Self(Arc::new(Rules { hosts, origins, x_frame_options, static_prefix })))
+        let origins = origins.unwrap_or_default().split(',').map(str::trim).filter(|o| !o.is_empty());
+        let listed: Vec<_> = origins.map(str::to_owned).collect();
+        let any = listed.iter().any(|origin| origin == "*");
+        Ok(Self {
+            hosts: Hosts::parse(hosts),
+            origins: if any { Origins::Any } else { Origins::Listed(listed) },
+            frame_options,
+            logged: Arc::default(),
+        })
     }
-}
 
-fn list(text: &str) -> Vec<String> {
-    text.split(',').map(|item| item.trim().to_ascii_lowercase()).filter(|item| !item.is_empty()).collect()
-}
-
-/// The middleware.
-pub async fn check(State(Security(rules)): State<Security>, request: Request, next: Next) -> Response {
-    let origin = request.headers().get(header::ORIGIN).cloned();
-    let mut response = match refusal(&rules, &request) {
-        Some(text) => (StatusCode::FORBIDDEN, text).into_response(),
-        None if request.method() == Method::OPTIONS && origin.is_some() => preflight(request.headers()),
-        None => next.run(request).await,
-    };
-    let headers = response.headers_mut();
-    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-    if let Some(value) = &rules.x_frame_options {
-        headers.insert(header::X_FRAME_OPTIONS, value.clone());
-    }
-    if let Some(origin) = origin.filter(|origin| origin_allowed(&rules, origin)) {
-        // The origin itself, never `*`: a wildcard with credentials would open the server to every page.
-        headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin);
-        headers.insert(header::ACCESS_CONTROL_ALLOW_CREDENTIALS, HeaderValue::from_static("true"));
-        headers.append(header::VARY, HeaderValue::from_static("Origin"));
-    }
-    response
-}
-
-fn refusal(rules: &Rules, request: &Request) -> Option<&'static str> {
-    if !is_probe(rules, request.uri()) && !host_allowed(rules, request) {
-        return Some(INVALID_HOST);
-    }
-    let writes = matches!(*request.method(), Method::POST | Method::PUT | Method::PATCH | Method::DELETE);
-    match request.headers().get(header::ORIGIN) {
-        Some(origin) if writes && !origin_allowed(rules, origin) => {
-            tracing::warn!(
-                ?origin,
-                "a page of another origin was kept from writing; --cors-allowed-origins allows it"
-            );
-            Some(CROSS_ORIGIN)
+    fn check(&self, request: &Request, path: &str) -> Verdict {
+        let headers = request.headers();
+        let host = only(headers, &header::HOST);
+        if !matches!(path, "/health" | "/version") && !host.is_some_and(|host| self.hosts.allow(host)) {
+            self.log_host(host.unwrap_or_default());
+            return Verdict::Refuse(INVALID_HOST);
         }
-        _ => None,
+        let method = request.method();
+        let Some(origin) = headers.get(header::ORIGIN) else {
+            return if *method == Method::OPTIONS { Verdict::Preflight(None) } else { Verdict::Serve(None) };
+        };
+        let access = match &self.origins {
+            Origins::Any => Some(Access { origin: HeaderValue::from_static("*"), credentials: false }),
+            Origins::Listed(_) if !self.trusts(origin, host, headers) => None,
+            Origins::Listed(_) => Some(Access { origin: origin.clone(), credentials: true }),
+        };
+        let changes = [Method::POST, Method::PUT, Method::DELETE, Method::PATCH].contains(method);
+        if access.is_none() && (changes || *method == Method::OPTIONS) {
+            self.log_origin(origin);
+            return Verdict::Refuse(CORS_BLOCKED);
+        }
+        if *method == Method::OPTIONS { Verdict::Preflight(access) } else { Verdict::Serve(access) }
     }
-}
 
-/// Probes come by address, from whoever watches the server.
-fn is_probe(rules: &Rules, uri: &Uri) -> bool {
-    matches!(uri.path().strip_prefix(rules.static_prefix.as_str()), Some("/health" | "/version"))
-}
-
-fn host_allowed(rules: &Rules, request: &Request) -> bool {
-    if rules.hosts == Hosts::Any {
-        return true;
-    }
-    let header = request.headers().get(header::HOST).and_then(|v| v.to_str().ok());
-    let Some(host) = header.or_else(|| request.uri().authority().map(|a| a.as_str())) else { return false };
-    let allowed = match &rules.hosts {
-        Hosts::Any => true,
-        Hosts::Local => is_local(host),
-        Hosts::Patterns(patterns) => {
-            let host = host.to_ascii_lowercase();
-            patterns.iter().any(|pattern| {
-                if pattern.contains('*') {
-                    matches(pattern.as_bytes(), host.as_bytes())
-                } else {
-                    *pattern == host || *pattern == name_of(&host)
-                }
+    /// Whether a page of this origin may do what its user may: it is named, of this machine, or of this server.
+    fn trusts(&self, origin: &HeaderValue, host: Option<&str>, headers: &HeaderMap) -> bool {
+        let Ok(origin) = origin.to_str() else { return false };
+        let Origins::Listed(listed) = &self.origins else { return true };
+        // Browsers set it themselves; it holds behind proxies that change the Host header.
+        let same_origin = headers.get("sec-fetch-site").is_some_and(|site| site == "same-origin");
+        same_origin
+            || listed.iter().any(|named| named == origin)
+            || origin.split_once("://").is_some_and(|(_, authority)| {
+                is_this_machine(authority) || host.is_some_and(|host| host.eq_ignore_ascii_case(authority))
             })
+    }
+
+    fn log_host(&self, host: &str) {
+        if !self.is_new(host) {
+            return;
         }
-    };
-    if !allowed {
-        tracing::warn!(
-            "a request for host {host:?} was refused; to serve it, add {:?} to --allowed-hosts",
-            name_of(host)
+        if host.bytes().all(|b| b.is_ascii_alphanumeric() || b".-_:[]".contains(&b)) && !host.is_empty() {
+            let list = self.hosts.with(host);
+            tracing::warn!(
+                "refused the Host header {host:?}; if it is this server, add --allowed-hosts {list}"
+            );
+        } else {
+            tracing::warn!("refused the Host header {host:?}");
+        }
+    }
+
+    fn log_origin(&self, origin: &HeaderValue) {
+        let origin = String::from_utf8_lossy(origin.as_bytes());
+        if !self.is_new(&origin) {
+            return;
+        }
+        match &self.origins {
+            Origins::Listed(listed)
+                if origin.contains("://") && !origin.contains(['"', '\'', '\\', ' ', ';']) =>
+            {
+                let named = listed.iter().map(String::as_str).chain([&*origin]).collect::<Vec<_>>().join(",");
+                tracing::warn!(
+                    "refused a page of {origin}; if it is yours, add --cors-allowed-origins {named}"
+                );
+            }
+            _ => tracing::warn!("refused a page of {origin:?}"),
+        }
+    }
+
+    fn is_new(&self, name: &str) -> bool {
+        let mut logged = self.logged.lock().unwrap_or_else(PoisonError::into_inner);
+        logged.len() < LOGGED && name.len() <= 256 && logged.insert(name.to_owned())
+    }
+}
+
+/// What becomes of a request.
+#[derive(Debug, PartialEq)]
+enum Verdict {
+    Serve(Option<Access>),
+    Preflight(Option<Access>),
+    Refuse(&'static str),
+}
+
+/// What a page of another origin may do with the answer.
+#[derive(Debug, PartialEq)]
+struct Access {
+    origin: HeaderValue,
+    credentials: bool,
+}
+
+fn only<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a str> {
+    let mut values = headers.get_all(name).iter();
+    let first = values.next()?;
+    if values.next().is_some() { None } else { first.to_str().ok() }
+}
+
+fn is_this_machine(authority: &str) -> bool {
+    ["localhost", "127.0.0.1", "[::1]"].iter().any(|name| {
+        let Some((host, port)) = authority.split_at_checked(name.len()) else { return false };
+        let is_port = |port: &str| port.bytes().all(|b| b.is_ascii_digit());
+        host.eq_ignore_ascii_case(name) && (port.is_empty() || port.strip_prefix(':').is_some_and(is_port))
+    })
+}
+
+fn preflight(request: &Request, allowed: bool) -> Response {
+    let mut response = StatusCode::NO_CONTENT.into_response();
+    if allowed {
+        let headers = response.headers_mut();
+        headers.insert(
+            header::ACCESS_CONTROL_ALLOW_METHODS,
+            HeaderValue::from_static("GET, POST, PUT, DELETE, OPTIONS, PATCH"),
         );
-    }
-    allowed
-}
-
-/// The host without its port; an IPv6 address keeps its brackets.
-fn name_of(host: &str) -> &str {
-    match host.rsplit_once(':') {
-        Some((name, port))
-            if port.bytes().all(|b| b.is_ascii_digit()) && (!name.contains(':') || name.ends_with(']')) =>
-        {
-            name
+        if let Some(wanted) = request.headers().get(header::ACCESS_CONTROL_REQUEST_HEADERS) {
+            headers.insert(header::ACCESS_CONTROL_ALLOW_HEADERS, wanted.clone());
         }
-        _ => host,
-    }
-}
-
-fn is_local(host: &str) -> bool {
-    let name = name_of(host);
-    if name.eq_ignore_ascii_case("localhost") {
-        return true;
-    }
-    let bare = name.strip_prefix('[').and_then(|n| n.strip_suffix(']')).unwrap_or(name);
-    match bare.parse::<IpAddr>() {
-        Ok(IpAddr::V4(ip)) => ip.is_loopback() || ip.is_private() || ip.is_unspecified(),
-        Ok(IpAddr::V6(ip)) => ip.is_loopback() || ip.is_unique_local(),
-        Err(_) => false,
-    }
-}
-
-fn origin_allowed(rules: &Rules, origin: &HeaderValue) -> bool {
-    let Some(allowed) = &rules.origins else { return true };
-    let Ok(origin) = origin.to_str() else { return false };
-    if allowed.iter().any(|a| a.eq_ignore_ascii_case(origin)) {
-        return true;
-    }
-    let Some((scheme, host)) = origin.split_once("://") else { return false };
-    let name = name_of(host);
-    matches!(scheme, "http" | "https")
-        && (name.eq_ignore_ascii_case("localhost") || matches!(name, "127.0.0.1" | "[::1]"))
-}
-
-/// Shell patterns with `*` only, as MLflow's `fnmatch` takes them in `--allowed-hosts`.
-fn matches(pattern: &[u8], text: &[u8]) -> bool {
-    match pattern.split_first() {
-        None => text.is_empty(),
-        Some((b'*', rest)) => (0..=text.len()).any(|skip| matches(rest, &text[skip..])),
-        Some((c, rest)) => text.split_first().is_some_and(|(t, text)| t == c && matches(rest, text)),
-    }
-}
-
-fn preflight(asked: &HeaderMap) -> Response {
-    let mut response = Response::new(Body::from("OK"));
-    let headers = response.headers_mut();
-    let methods = HeaderValue::from_static("DELETE, GET, OPTIONS, PATCH, POST, PUT");
-    headers.insert(header::ACCESS_CONTROL_ALLOW_METHODS, methods);
-    if let Some(names) = asked.get(header::ACCESS_CONTROL_REQUEST_HEADERS) {
-        headers.insert(header::ACCESS_CONTROL_ALLOW_HEADERS, names.clone());
+        headers.insert(header::ACCESS_CONTROL_MAX_AGE, HeaderValue::from_static("600"));
     }
     response
+}
+
+/// Puts the checks around a route, unless the operator switched them off.
+#[derive(Clone)]
+pub struct Guard<S> {
+    app: App,
+    inner: S,
+}
+
+/// Makes a [`Guard`].
+#[derive(Clone)]
+pub struct GuardLayer(pub App);
+
+impl<S> Layer<S> for GuardLayer {
+    type Service = Guard<S>;
+
+    fn layer(&self, inner: S) -> Guard<S> {
+        Guard { app: self.0.clone(), inner }
+    }
+}
+
+impl<S> Service<Request> for Guard<S>
+where
+    S: Service<Request, Response = Response>,
+    S::Future: Unpin,
+    S::Error: Unpin,
+{
+    type Response = Response;
+    type Error = S::Error;
+    type Future = Guarded<S::Future, S::Error>;
+
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
+        self.inner.poll_ready(context)
+    }
+
+    fn call(&mut self, request: Request) -> Self::Future {
+        let settings = self.app.settings();
+        let Some(security) = &settings.security else {
+            return Guarded { answer: Either::Right(self.inner.call(request)), headers: None };
+        };
+        let path = request.uri().path();
+        let path = path.strip_prefix(settings.static_prefix.as_str()).unwrap_or(path);
+        let frame_options = security.frame_options.clone().filter(|_| !path.starts_with(NOTEBOOK_RENDERER));
+        let (answer, access) = match security.check(&request, path) {
+            Verdict::Serve(access) => (Either::Right(self.inner.call(request)), access),
+            Verdict::Preflight(access) => (here(preflight(&request, access.is_some())), access),
+            Verdict::Refuse(text) => {
+                let headers = [(header::CONTENT_TYPE, "text/plain")];
+                (here((StatusCode::FORBIDDEN, headers, text).into_response()), None)
+            }
+        };
+        Guarded { answer, headers: Some(Headers { frame_options, access }) }
+    }
+}
+
+/// An answer of the guard's own, or that of the route behind it.
+type Answer<F, E> = Either<Ready<Result<Response, E>>, F>;
+
+fn here<F, E>(response: Response) -> Answer<F, E> {
+    Either::Left(ready(Ok(response)))
+}
+
+/// The answer of a [`Guard`].
+pub struct Guarded<F, E> {
+    answer: Answer<F, E>,
+    headers: Option<Headers>,
+}
+
+struct Headers {
+    frame_options: Option<HeaderValue>,
+    access: Option<Access>,
+}
+
+impl<F, E> Future for Guarded<F, E>
+where
+    F: Future<Output = Result<Response, E>> + Unpin,
+    E: Unpin,
+{
+    type Output = Result<Response, E>;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        let mut response = std::task::ready!(Pin::new(&mut self.answer).poll(context))?;
+        if let Some(headers) = self.headers.take() {
+            headers.add_to(response.headers_mut());
+        }
+        Poll::Ready(Ok(response))
+    }
+}
+
+impl Headers {
+    fn add_to(self, headers: &mut HeaderMap) {
+        headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+        if let Some(value) = self.frame_options {
+            headers.insert(header::X_FRAME_OPTIONS, value);
+        }
+        if let Some(Access { origin, credentials }) = self.access {
+            headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin);
+            if credentials {
+                headers.insert(header::ACCESS_CONTROL_ALLOW_CREDENTIALS, HeaderValue::from_static("true"));
+                headers.append(header::VARY, HeaderValue::from_static("origin"));
+            }
+        }
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use axum::body::Body;
+
+    fn verdict(security: &Security, method: &str, path: &str, headers: &[(&str, &str)]) -> &'static str {
+        let mut request = Request::builder().method(method).uri(path);
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        match security.check(&request.body(Body::empty()).unwrap(), path) {
+            Verdict::Serve(None) => "serve",
+            Verdict::Serve(Some(Access { credentials: true, .. })) => "serve, readable",
+            Verdict::Serve(Some(_)) => "serve, readable to all",
+            Verdict::Preflight(access) => access.map_or("preflight", |_| "preflight, allowed"),
+            Verdict::Refuse(INVALID_HOST) => "host",
+            Verdict::Refuse(_) => "origin",
+        }
+    }
 
     #[test]
-    fn private_addresses_are_addresses() {
-        for host in [
-            "localhost",
-            "LOCALHOST:5000",
-            "127.0.0.1:80",
-            "[::1]:5000",
-            "0.0.0.0",
-            "10.1.2.3",
-            "192.168.0.9:5000",
-            "172.31.0.1",
-            "[fd00::1]:5000",
-            "fd00::1",
+    fn hosts_are_checked_except_for_probes() {
+        let security = Security::new(None, None, "").unwrap();
+        let evil = [("host", "10.evil.example:5000")];
+        assert_eq!(verdict(&security, "GET", "/api/2.0/mlflow/runs/get", &evil), "host");
+        assert_eq!(verdict(&security, "GET", "/", &[]), "host");
+        assert_eq!(verdict(&security, "GET", "/", &[("host", "localhost"), ("host", "localhost")]), "host");
+        assert_eq!(verdict(&security, "GET", "/healthy", &evil), "host");
+        assert_eq!(verdict(&security, "OPTIONS", "/api/x", &evil), "host");
+        for path in ["/health", "/version"] {
+            assert_eq!(verdict(&security, "GET", path, &evil), "serve");
+            assert_eq!(verdict(&security, "GET", path, &[]), "serve");
+        }
+    }
+
+    #[test]
+    fn foreign_pages_may_change_nothing() {
+        let security = Security::new(Some("ml.example"), Some("https://app.example"), "").unwrap();
+        for (origin, foreign) in [
+            ("https://app.example", false),
+            ("http://localhost:3000", false),
+            ("https://LOCALHOST", false),
+            ("http://127.0.0.1:8888", false),
+            ("http://[::1]:1", false),
+            // The server's own pages, TLS ending in front of it or not.
+            ("https://ml.example:5000", false),
+            ("http://ML.example:5000", false),
+            ("https://ml.example", true),
+            ("http://app.example", true),
+            ("https://app.example.evil", true),
+            ("http://localhost.evil", true),
+            ("http://localhost:80.evil", true),
+            ("http://localhost@evil", true),
+            ("http://127.0.0.1.evil", true),
+            ("http://127.0.0.2", true),
+            ("null", true),
+            ("localhost", true),
         ] {
-            assert!(is_local(host), "{host}");
-        }
-        for host in [
-            "10.evil.example:5000",
-            "192.168.attacker.test",
-            "172.16.x.attacker.test",
-            "172.32.0.1",
-            "8.8.8.8",
-            "localhost.evil.example",
-            "mlflow.example",
-            "",
-            "127.0.0.1.nip.io",
-            "localhost:80:80",
-        ] {
-            assert!(!is_local(host), "{host}");
-        }
-    }
-
-    fn rules(hosts: &str, origins: Option<&str>) -> Arc<Rules> {
-        Security::new(Some(hosts), origins, "DENY", "/ml").unwrap().0
-    }
-
-    #[test]
-    fn without_options_this_machine_is_served() {
-        let rules = Security::new(None, None, "SAMEORIGIN", "").unwrap().0;
-        assert_eq!(refusal(&rules, &get("127.0.0.1:5000", "/api")), None);
-        assert_eq!(refusal(&rules, &get("10.evil.example", "/api")), Some(INVALID_HOST));
-        let nameless = Request::get("/api").body(Body::empty()).unwrap();
-        assert_eq!(refusal(&rules, &nameless), Some(INVALID_HOST));
-    }
-
-    fn get(host: &str, path: &str) -> Request {
-        Request::get(path).header(header::HOST, host).body(Body::empty()).unwrap()
-    }
-
-    #[test]
-    fn patterns_match_with_and_without_port() {
-        let rules = rules("mlflow.example, app-*.example,10.0.0.100:5000", None);
-        for host in ["mlflow.example", "MLflow.example:8080", "app-1.example", "10.0.0.100:5000"] {
-            assert_eq!(refusal(&rules, &get(host, "/api")), None, "{host}");
-        }
-        for host in
-            ["evil.example", "mlflow.example.evil", "app-1.example.evil", "10.0.0.100:5001", "localhost"]
-        {
-            assert_eq!(refusal(&rules, &get(host, "/api")), Some(INVALID_HOST), "{host}");
-        }
-        assert_eq!(refusal(&rules, &get("evil.example", "/ml/health")), None);
-        assert_eq!(refusal(&rules, &get("evil.example", "/healthy")), Some(INVALID_HOST));
-    }
-
-    #[test]
-    fn foreign_pages_do_not_write_anywhere() {
-        let post = |origin: &str, path: &str| {
-            Request::post(path)
-                .header(header::HOST, "m.example")
-                .header(header::ORIGIN, origin)
-                .body(Body::empty())
-                .unwrap()
-        };
-        let rules = rules("m.example", Some("https://app.example"));
-        for path in ["/api/2.0/mlflow/runs/create", "/ajax-api/2.0/mlflow/runs/create", "/graphql"] {
-            for good in
-                ["https://app.example", "http://localhost:3000", "http://[::1]:3000", "http://127.0.0.1"]
-            {
-                assert_eq!(refusal(&rules, &post(good, path)), None, "{good}");
-            }
-            for bad in
-                ["https://evil.example", "http://localhost.evil.example", "null", "https://app.example.evil"]
-            {
-                assert_eq!(refusal(&rules, &post(bad, path)), Some(CROSS_ORIGIN), "{bad}");
+            let headers = [("host", "ml.example:5000"), ("origin", origin)];
+            for path in ["/api/2.0/mlflow/runs/create", "/ajax-api/2.0/mlflow/runs/create", "/graphql"] {
+                for method in ["POST", "PUT", "PATCH", "DELETE"] {
+                    let expected = if foreign { "origin" } else { "serve, readable" };
+                    assert_eq!(verdict(&security, method, path, &headers), expected, "{method} {origin}");
+                }
+                let expected = if foreign { "origin" } else { "preflight, allowed" };
+                assert_eq!(verdict(&security, "OPTIONS", path, &headers), expected, "{origin}");
+                let expected = if foreign { "serve" } else { "serve, readable" };
+                assert_eq!(verdict(&security, "GET", path, &headers), expected, "{origin}");
             }
         }
     }
 
     #[test]
-    fn wrong_frame_options_are_named() {
-        assert!(Security::new(None, None, "sameorigin", "").is_ok());
-        assert!(
-            Security::new(None, None, "ALLOW-FROM x", "").unwrap_err().contains("SAMEORIGIN, DENY or NONE")
-        );
+    fn a_browser_says_itself_that_a_page_is_of_the_same_origin() {
+        let security = Security::new(Some("*"), None, "").unwrap();
+        let mut headers = vec![("host", "upstream:5000"), ("origin", "https://ml.example")];
+        assert_eq!(verdict(&security, "POST", "/api/x", &headers), "origin");
+        headers.push(("sec-fetch-site", "same-origin"));
+        assert_eq!(verdict(&security, "POST", "/api/x", &headers), "serve, readable");
+    }
+
+    #[test]
+    fn a_star_allows_all_pages_without_their_users_credentials() {
+        let security = Security::new(None, Some("https://a.example, *"), "").unwrap();
+        let headers = [("host", "localhost"), ("origin", "https://evil.example")];
+        assert_eq!(verdict(&security, "POST", "/api/x", &headers), "serve, readable to all");
+        assert_eq!(verdict(&security, "GET", "/api/x", &headers), "serve, readable to all");
+    }
+
+    #[test]
+    fn frame_options_are_upper_cased() {
+        let value = |text| Security::new(None, None, text).map(|security| security.frame_options);
+        assert_eq!(value("deny"), Ok(Some(HeaderValue::from_static("DENY"))));
+        assert_eq!(value("none"), Ok(None));
+        assert!(value("ALLOW-FROM x").is_err());
+    }
+
+    #[test]
+    fn a_refused_name_is_logged_once() {
+        let security = Security::new(None, None, "").unwrap();
+        assert!(security.is_new("evil.example"));
+        assert!(!security.is_new("evil.example"));
+        assert!(!security.is_new(&"x".repeat(300)));
+        for n in 0..2 * LOGGED {
+            security.is_new(&n.to_string());
+        }
+        assert_eq!(security.logged.lock().unwrap().len(), LOGGED);
     }
 }

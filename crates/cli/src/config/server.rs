@@ -15,7 +15,7 @@ Examples:
 
 /// Run the tracking server.
 #[derive(Args)]
-#[command(after_help = EXAMPLES, disable_help_flag = true)]
+#[command(after_help = EXAMPLES, disable_help_flag = true, args_override_self = true)]
 pub struct ServerOptions {
     /// Where runs are kept: sqlite:///PATH or postgresql://USER@HOST/DATABASE.
     #[arg(long, env = "MLFLOW_BACKEND_STORE_URI", hide_env_values = true, value_name = "URI")]
