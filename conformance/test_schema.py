@@ -53,21 +53,20 @@ def test_additions_are_listed(schemas: tuple[Schema, Schema], pytestconfig: pyte
 
 
 def test_official_server_goes_on_with_our_database(engine: str, fleet: Fleet) -> None:
-    _hand_over(fleet, engine, fleet.candidate_kind, "official")
+    _hand_over(fleet, f"ours-{engine}", engine, fleet.candidate_kind, "official")
 
 
 def test_we_go_on_with_the_official_database(engine: str, fleet: Fleet) -> None:
-    _hand_over(fleet, engine, "official", fleet.candidate_kind)
+    _hand_over(fleet, f"theirs-{engine}", engine, "official", fleet.candidate_kind)
 
 
 def _without_own(table: Table) -> Table:
     return Table(table.columns, table.constraints, [index for index in table.indexes if not index[0].startswith(OWN_PREFIX)])
 
 
-def _hand_over(fleet: Fleet, engine: str, first: str, second: str) -> None:
+def _hand_over(fleet: Fleet, name: str, engine: str, first: str, second: str) -> None:
     """Fills a database with one server, reads it with both, and goes on writing with the second."""
-    name = f"{first}-to-{second}-{engine}"
-    uri = fleet.database(engine, f"{first}_to_{second}")
+    uri = fleet.database(engine, name)
     server = fleet.start(first, name, uri)
     reads = _fill(server, "first")
     before = _read(server, reads)
