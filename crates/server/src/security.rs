@@ -1,38 +1,45 @@
-//! What a browser must not be talked into: the checks of Host and Origin and the headers of MLflow's security middleware.
+//! What a browser must not be talked into: the checks of Host and Origin, the CORS answers and the headers of MLflow's
+//! security middleware (`mlflow/server/fastapi_security.py`).
 //!
-//! Stricter than MLflow 3.7.0 where that can be got around: private addresses are addresses, not texts that begin like one
-//! (`10.evil.example` is refused), and a foreign page may not write under any path, not only under `/api/`.
+//! Stricter than MLflow 3.7.0 where that can be got around: private addresses are addresses, not texts that begin like
+//! one (`10.evil.example` is refused); a foreign page may write under no path, not only not under `/api/`; and no page
+//! reads with credentials unless its origin is listed. A page of this server's own origin may write, by whatever name
+//! the server is reached: the check of Host has seen to that name.
 
+mod host;
+mod origin;
+mod refused;
+
+use crate::drain::drain;
 use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header};
 use axum::middleware::Next;
-use axum::response::{IntoResponse, Response};
-use std::net::IpAddr;
+use axum::response::Response;
+use host::Hosts;
+use origin::Origins;
+use refused::Refused;
 use std::sync::Arc;
 
 const INVALID_HOST: &str = "Invalid Host header - possible DNS rebinding attack detected";
 const CROSS_ORIGIN: &str = "Cross-origin request blocked";
+/// Notebooks show this page in a frame, from whatever origin they have.
+const TRACE_RENDERER: &str = "/static-files/lib/notebook-trace-renderer";
+/// How long a browser may remember the answer to a preflight, in seconds; MLflow's.
+const PREFLIGHT_AGE: HeaderValue = HeaderValue::from_static("600");
+const METHODS: HeaderValue = HeaderValue::from_static("DELETE, GET, OPTIONS, PATCH, POST, PUT");
 
-/// What the operator allows. Cloning is cheap.
+/// The operator's choices. Cloning is cheap.
 #[derive(Debug, Clone)]
 pub struct Security(Arc<Rules>);
 
 #[derive(Debug)]
 struct Rules {
     hosts: Hosts,
-    /// `None` is every origin.
-    origins: Option<Vec<String>>,
+    origins: Origins,
     x_frame_options: Option<HeaderValue>,
     static_prefix: String,
-}
-
-#[derive(Debug, PartialEq, Eq)]
-enum Hosts {
-    Any,
-    /// This machine and private addresses.
-    Local,
-    Patterns(Vec<String>),
+    refused: Refused,
 }
 
 impl Security {
@@ -46,66 +53,64 @@ impl Security {
         x_frame_options: &str,
         static_prefix: &str,
     ) -> Result<Self, String> {
-        let hosts = match allowed_hosts.map(list) {
-            None => Hosts::Local,
-            Some(patterns) if patterns.iter().any(|p| p == "*") => Hosts::Any,
-            Some(patterns) => Hosts::Patterns(patterns),
-        };
-        let origins = match allowed_origins.map(list) {
-            Some(origins) if origins.iter().any(|o| o == "*") => None,
-            origins => Some(origins.unwrap_or_default()),
-        };
         let x_frame_options = match x_frame_options.to_ascii_uppercase().as_str() {
             "NONE" | "" => None,
-            value @ ("SAMEORIGIN" | "DENY") => HeaderValue::from_str(value).ok(),
-            other => return Err(format!("--x-frame-options is SAMEORIGIN, DENY or NONE, not {other}")),
+            "SAMEORIGIN" => Some(HeaderValue::from_static("SAMEORIGIN")),
+            "DENY" => Some(HeaderValue::from_static("DENY")),
+            _ => return Err("--x-frame-options must be SAMEORIGIN, DENY or NONE".into()),
         };
-        let static_prefix = static_prefix.to_owned();
-        Ok(Self(Arc::new(Rules { hosts, origins, x_frame_options, static_prefix })))
+        Ok(Self(Arc::new(Rules {
+            hosts: Hosts::parse(allowed_hosts).map_err(|e| format!("--allowed-hosts: {e}"))?,
+            origins: Origins::parse(allowed_origins).map_err(|e| format!("--cors-allowed-origins: {e}"))?,
+            x_frame_options,
+            static_prefix: static_prefix.to_owned(),
+            refused: Refused::default(),
+        })))
     }
 }
 
-fn list(text: &str) -> Vec<String> {
-    text.split(',').map(|item| item.trim().to_ascii_lowercase()).filter(|item| !item.is_empty()).collect()
-}
-
-/// The middleware.
+/// The middleware. A request without an Origin, which is every one of MLflow's clients, costs a look at its Host and two
+/// headers of the answer.
 pub async fn check(State(Security(rules)): State<Security>, request: Request, next: Next) -> Response {
     let origin = request.headers().get(header::ORIGIN).cloned();
+    let framed =
+        rules.x_frame_options.as_ref().filter(|_| !is_trace_renderer(&rules, request.uri())).cloned();
     let mut response = match refusal(&rules, &request) {
-        Some(text) => (StatusCode::FORBIDDEN, text).into_response(),
-        None if request.method() == Method::OPTIONS && origin.is_some() => preflight(request.headers()),
+        Some(text) => refuse(text, request).await,
+        None if is_preflight(&request) => preflight(&rules, request.headers()),
         None => next.run(request).await,
     };
     let headers = response.headers_mut();
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-    if let Some(value) = &rules.x_frame_options {
-        headers.insert(header::X_FRAME_OPTIONS, value.clone());
+    if let Some(value) = framed {
+        headers.insert(header::X_FRAME_OPTIONS, value);
     }
-    if let Some(origin) = origin.filter(|origin| origin_allowed(&rules, origin)) {
-        // The origin itself, never `*`: a wildcard with credentials would open the server to every page.
-        headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin);
-        headers.insert(header::ACCESS_CONTROL_ALLOW_CREDENTIALS, HeaderValue::from_static("true"));
-        headers.append(header::VARY, HeaderValue::from_static("Origin"));
+    if let Some(origin) = origin {
+        let_read(&rules.origins, origin, headers);
     }
     response
 }
 
 fn refusal(rules: &Rules, request: &Request) -> Option<&'static str> {
-    if !is_probe(rules, request.uri()) && !host_allowed(rules, request) {
-        return Some(INVALID_HOST);
+    let headers = request.headers();
+    if !is_probe(rules, request.uri()) {
+        if let Err(host) = rules.hosts.check(headers, request.uri()) {
+            rules.refused.host(host, &rules.hosts);
+            return Some(INVALID_HOST);
+        }
     }
     let writes = matches!(*request.method(), Method::POST | Method::PUT | Method::PATCH | Method::DELETE);
-    match request.headers().get(header::ORIGIN) {
-        Some(origin) if writes && !origin_allowed(rules, origin) => {
-            tracing::warn!(
-                ?origin,
-                "a page of another origin was kept from writing; --cors-allowed-origins allows it"
-            );
+    match headers.get(header::ORIGIN) {
+        Some(origin) if writes && !may_write(rules, origin, headers) => {
+            rules.refused.origin(origin, &rules.origins);
             Some(CROSS_ORIGIN)
         }
         _ => None,
     }
+}
+
+fn may_write(rules: &Rules, origin: &HeaderValue, headers: &HeaderMap) -> bool {
+    rules.origins.allow(origin) || origin::is_own(origin, headers)
 }
 
 /// Probes come by address, from whoever watches the server.
@@ -113,189 +118,184 @@ fn is_probe(rules: &Rules, uri: &Uri) -> bool {
     matches!(uri.path().strip_prefix(rules.static_prefix.as_str()), Some("/health" | "/version"))
 }
 
-fn host_allowed(rules: &Rules, request: &Request) -> bool {
-    if rules.hosts == Hosts::Any {
-        return true;
-    }
-    let header = request.headers().get(header::HOST).and_then(|v| v.to_str().ok());
-    let Some(host) = header.or_else(|| request.uri().authority().map(|a| a.as_str())) else { return false };
-    let allowed = match &rules.hosts {
-        Hosts::Any => true,
-        Hosts::Local => is_local(host),
-        Hosts::Patterns(patterns) => {
-            let host = host.to_ascii_lowercase();
-            patterns.iter().any(|pattern| {
-                if pattern.contains('*') {
-                    matches(pattern.as_bytes(), host.as_bytes())
-                } else {
-                    *pattern == host || *pattern == name_of(&host)
-                }
-            })
-        }
+fn is_trace_renderer(rules: &Rules, uri: &Uri) -> bool {
+    let path = uri.path().strip_prefix(rules.static_prefix.as_str());
+    path.is_some_and(|path| path.starts_with(TRACE_RENDERER))
+}
+
+async fn refuse(text: &'static str, request: Request) -> Response {
+    let (parts, body) = request.into_parts();
+    drain(&parts.headers, body.into_data_stream()).await;
+    plain(StatusCode::FORBIDDEN, text)
+}
+
+fn plain(status: StatusCode, text: &'static str) -> Response {
+    let mut response = Response::new(Body::from(text));
+    *response.status_mut() = status;
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("text/plain"));
+    response
+}
+
+fn is_preflight(request: &Request) -> bool {
+    request.method() == Method::OPTIONS
+        && request.headers().contains_key(header::ORIGIN)
+        && request.headers().contains_key(header::ACCESS_CONTROL_REQUEST_METHOD)
+}
+
+fn preflight(rules: &Rules, asked: &HeaderMap) -> Response {
+    let Some(origin) = asked.get(header::ORIGIN).filter(|origin| may_write(rules, origin, asked)) else {
+        return plain(StatusCode::FORBIDDEN, CROSS_ORIGIN);
     };
-    if !allowed {
-        tracing::warn!(
-            "a request for host {host:?} was refused; to serve it, add {:?} to --allowed-hosts",
-            name_of(host)
-        );
-    }
-    allowed
-}
-
-/// The host without its port; an IPv6 address keeps its brackets.
-fn name_of(host: &str) -> &str {
-    match host.rsplit_once(':') {
-        Some((name, port))
-            if port.bytes().all(|b| b.is_ascii_digit()) && (!name.contains(':') || name.ends_with(']')) =>
-        {
-            name
-        }
-        _ => host,
-    }
-}
-
-fn is_local(host: &str) -> bool {
-    let name = name_of(host);
-    if name.eq_ignore_ascii_case("localhost") {
-        return true;
-    }
-    let bare = name.strip_prefix('[').and_then(|n| n.strip_suffix(']')).unwrap_or(name);
-    match bare.parse::<IpAddr>() {
-        Ok(IpAddr::V4(ip)) => ip.is_loopback() || ip.is_private() || ip.is_unspecified(),
-        Ok(IpAddr::V6(ip)) => ip.is_loopback() || ip.is_unique_local(),
-        Err(_) => false,
-    }
-}
-
-fn origin_allowed(rules: &Rules, origin: &HeaderValue) -> bool {
-    let Some(allowed) = &rules.origins else { return true };
-    let Ok(origin) = origin.to_str() else { return false };
-    if allowed.iter().any(|a| a.eq_ignore_ascii_case(origin)) {
-        return true;
-    }
-    let Some((scheme, host)) = origin.split_once("://") else { return false };
-    let name = name_of(host);
-    matches!(scheme, "http" | "https")
-        && (name.eq_ignore_ascii_case("localhost") || matches!(name, "127.0.0.1" | "[::1]"))
-}
-
-/// Shell patterns with `*` only, as MLflow's `fnmatch` takes them in `--allowed-hosts`.
-fn matches(pattern: &[u8], text: &[u8]) -> bool {
-    match pattern.split_first() {
-        None => text.is_empty(),
-        Some((b'*', rest)) => (0..=text.len()).any(|skip| matches(rest, &text[skip..])),
-        Some((c, rest)) => text.split_first().is_some_and(|(t, text)| t == c && matches(rest, text)),
-    }
-}
-
-fn preflight(asked: &HeaderMap) -> Response {
-    let mut response = Response::new(Body::from("OK"));
+    tracing::debug!(?origin, "answered a preflight");
+    let mut response = plain(StatusCode::OK, "OK");
     let headers = response.headers_mut();
-    let methods = HeaderValue::from_static("DELETE, GET, OPTIONS, PATCH, POST, PUT");
-    headers.insert(header::ACCESS_CONTROL_ALLOW_METHODS, methods);
+    headers.insert(header::ACCESS_CONTROL_ALLOW_METHODS, METHODS);
+    headers.insert(header::ACCESS_CONTROL_MAX_AGE, PREFLIGHT_AGE);
     if let Some(names) = asked.get(header::ACCESS_CONTROL_REQUEST_HEADERS) {
         headers.insert(header::ACCESS_CONTROL_ALLOW_HEADERS, names.clone());
     }
     response
 }
 
+/// Lets a page of an allowed origin read the answer. `*` never goes with credentials: together they would open the
+/// server to every page the user looks at.
+fn let_read(origins: &Origins, origin: HeaderValue, headers: &mut HeaderMap) {
+    let any = HeaderValue::from_static("*");
+    if *origins == Origins::Any {
+        headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, any.clone());
+    } else {
+        headers.append(header::VARY, HeaderValue::from_static("Origin"));
+        if !origins.allow(&origin) {
+            return;
+        }
+        headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin);
+        headers.insert(header::ACCESS_CONTROL_ALLOW_CREDENTIALS, HeaderValue::from_static("true"));
+    }
+    headers.insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, any);
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use axum::Router;
+    use axum::http::request::Builder;
+    use axum::middleware::from_fn_with_state;
+    use axum::routing::get;
+    use tower::ServiceExt;
 
-    #[test]
-    fn private_addresses_are_addresses() {
-        for host in [
-            "localhost",
-            "LOCALHOST:5000",
-            "127.0.0.1:80",
-            "[::1]:5000",
-            "0.0.0.0",
-            "10.1.2.3",
-            "192.168.0.9:5000",
-            "172.31.0.1",
-            "[fd00::1]:5000",
-            "fd00::1",
+    fn security(hosts: Option<&str>, origins: Option<&str>) -> Security {
+        Security::new(hosts, origins, "sameorigin", "/ml").unwrap()
+    }
+
+    async fn send(security: &Security, request: Builder) -> Response {
+        let handler = get(|| async { "fine" }).post(|| async { "written" });
+        let router = Router::new().route("/{*path}", handler);
+        let router = router.layer(from_fn_with_state(security.clone(), check));
+        router.oneshot(request.body(Body::empty()).unwrap()).await.unwrap()
+    }
+
+    fn header_of(response: &Response, name: header::HeaderName) -> Option<&str> {
+        response.headers().get(name).map(|value| value.to_str().unwrap())
+    }
+
+    #[tokio::test]
+    async fn a_wrong_host_is_told_so_in_mlflows_words() {
+        let security = security(None, None);
+        let response = send(&security, Request::get("/api/x").header("host", "10.evil.example:5000")).await;
+        assert_eq!(response.status(), StatusCode::FORBIDDEN);
+        assert_eq!(header_of(&response, header::CONTENT_TYPE), Some("text/plain"));
+        assert_eq!(header_of(&response, header::X_CONTENT_TYPE_OPTIONS), Some("nosniff"));
+        let body = axum::body::to_bytes(response.into_body(), 1000).await.unwrap();
+        assert_eq!(body, INVALID_HOST);
+    }
+
+    #[tokio::test]
+    async fn only_probes_pass_without_a_known_host() {
+        let security = security(None, None);
+        for (path, expected) in [
+            ("/ml/health", 200),
+            ("/ml/version", 200),
+            ("/ml/healthy", 403),
+            ("/ml/health/x", 403),
+            ("/ml/api/health", 403),
+            ("/health", 403),
         ] {
-            assert!(is_local(host), "{host}");
-        }
-        for host in [
-            "10.evil.example:5000",
-            "192.168.attacker.test",
-            "172.16.x.attacker.test",
-            "172.32.0.1",
-            "8.8.8.8",
-            "localhost.evil.example",
-            "mlflow.example",
-            "",
-            "127.0.0.1.nip.io",
-            "localhost:80:80",
-        ] {
-            assert!(!is_local(host), "{host}");
+            let response = send(&security, Request::get(path).header("host", "evil.example")).await;
+            assert_eq!(response.status().as_u16(), expected, "{path}");
+            let response = send(&security, Request::get(path)).await;
+            assert_eq!(response.status().as_u16(), expected, "{path} without a Host");
         }
     }
 
-    fn rules(hosts: &str, origins: Option<&str>) -> Arc<Rules> {
-        Security::new(Some(hosts), origins, "DENY", "/ml").unwrap().0
-    }
-
-    #[test]
-    fn without_options_this_machine_is_served() {
-        let rules = Security::new(None, None, "SAMEORIGIN", "").unwrap().0;
-        assert_eq!(refusal(&rules, &get("127.0.0.1:5000", "/api")), None);
-        assert_eq!(refusal(&rules, &get("10.evil.example", "/api")), Some(INVALID_HOST));
-        let nameless = Request::get("/api").body(Body::empty()).unwrap();
-        assert_eq!(refusal(&rules, &nameless), Some(INVALID_HOST));
-    }
-
-    fn get(host: &str, path: &str) -> Request {
-        Request::get(path).header(header::HOST, host).body(Body::empty()).unwrap()
-    }
-
-    #[test]
-    fn patterns_match_with_and_without_port() {
-        let rules = rules("mlflow.example, app-*.example,10.0.0.100:5000", None);
-        for host in ["mlflow.example", "MLflow.example:8080", "app-1.example", "10.0.0.100:5000"] {
-            assert_eq!(refusal(&rules, &get(host, "/api")), None, "{host}");
+    #[tokio::test]
+    async fn foreign_pages_write_nowhere() {
+        let security = security(Some("m.example"), Some("https://app.example"));
+        for path in ["/api/2.0/x", "/ajax-api/2.0/x", "/graphql", "/v1/traces", "/ml/ajax-api/2.0/x"] {
+            for (origin, expected) in [
+                ("https://app.example", 200),
+                ("http://localhost:3000", 200),
+                ("https://m.example", 200),
+                ("https://evil.example", 403),
+                ("https://app.example.evil", 403),
+                ("https://m.example:8443", 403),
+                ("null", 403),
+                ("", 403),
+            ] {
+                let request = Request::post(path).header("host", "m.example").header("origin", origin);
+                assert_eq!(send(&security, request).await.status().as_u16(), expected, "{path} {origin}");
+                let request = Request::get(path).header("host", "m.example").header("origin", origin);
+                assert_eq!(send(&security, request).await.status(), StatusCode::OK, "{path} {origin}");
+            }
         }
-        for host in
-            ["evil.example", "mlflow.example.evil", "app-1.example.evil", "10.0.0.100:5001", "localhost"]
-        {
-            assert_eq!(refusal(&rules, &get(host, "/api")), Some(INVALID_HOST), "{host}");
-        }
-        assert_eq!(refusal(&rules, &get("evil.example", "/ml/health")), None);
-        assert_eq!(refusal(&rules, &get("evil.example", "/healthy")), Some(INVALID_HOST));
     }
 
-    #[test]
-    fn foreign_pages_do_not_write_anywhere() {
-        let post = |origin: &str, path: &str| {
-            Request::post(path)
-                .header(header::HOST, "m.example")
-                .header(header::ORIGIN, origin)
-                .body(Body::empty())
-                .unwrap()
+    #[tokio::test]
+    async fn only_allowed_origins_read_with_credentials() {
+        let read = async |security: &Security, origin: &str| {
+            let request = Request::get("/api/x").header("host", "localhost").header("origin", origin);
+            let response = send(security, request).await;
+            let allowed = header_of(&response, header::ACCESS_CONTROL_ALLOW_ORIGIN).map(str::to_owned);
+            (allowed, header_of(&response, header::ACCESS_CONTROL_ALLOW_CREDENTIALS).is_some())
         };
-        let rules = rules("m.example", Some("https://app.example"));
-        for path in ["/api/2.0/mlflow/runs/create", "/ajax-api/2.0/mlflow/runs/create", "/graphql"] {
-            for good in
-                ["https://app.example", "http://localhost:3000", "http://[::1]:3000", "http://127.0.0.1"]
-            {
-                assert_eq!(refusal(&rules, &post(good, path)), None, "{good}");
-            }
-            for bad in
-                ["https://evil.example", "http://localhost.evil.example", "null", "https://app.example.evil"]
-            {
-                assert_eq!(refusal(&rules, &post(bad, path)), Some(CROSS_ORIGIN), "{bad}");
-            }
+        let listed = security(None, Some("https://app.example"));
+        for origin in ["https://app.example", "http://127.0.0.1:8888"] {
+            assert_eq!(read(&listed, origin).await, (Some(origin.to_owned()), true));
         }
+        assert_eq!(read(&listed, "https://evil.example").await, (None, false));
+        let every = security(None, Some("*"));
+        assert_eq!(read(&every, "https://evil.example").await, (Some("*".to_owned()), false));
     }
 
-    #[test]
-    fn wrong_frame_options_are_named() {
-        assert!(Security::new(None, None, "sameorigin", "").is_ok());
-        assert!(
-            Security::new(None, None, "ALLOW-FROM x", "").unwrap_err().contains("SAMEORIGIN, DENY or NONE")
-        );
+    #[tokio::test]
+    async fn preflights_are_answered_for_allowed_origins_only() {
+        let ask = |origin: &str| {
+            Request::options("/ajax-api/2.0/x")
+                .header("host", "localhost")
+                .header("origin", origin)
+                .header("access-control-request-method", "POST")
+                .header("access-control-request-headers", "content-type")
+        };
+        let security = security(None, None);
+        let response = send(&security, ask("http://localhost:3000")).await;
+        assert_eq!(response.status(), StatusCode::OK);
+        assert_eq!(header_of(&response, header::ACCESS_CONTROL_ALLOW_ORIGIN), Some("http://localhost:3000"));
+        assert_eq!(header_of(&response, header::ACCESS_CONTROL_ALLOW_HEADERS), Some("content-type"));
+        assert!(header_of(&response, header::ACCESS_CONTROL_ALLOW_METHODS).unwrap().contains("PATCH"));
+        let response = send(&security, ask("https://evil.example")).await;
+        assert_eq!(response.status(), StatusCode::FORBIDDEN);
+        assert_eq!(header_of(&response, header::ACCESS_CONTROL_ALLOW_ORIGIN), None);
+    }
+
+    #[tokio::test]
+    async fn frames_are_for_the_same_origin_and_for_notebooks() {
+        let security = security(None, None);
+        let get = |path: &str| Request::get(path).header("host", "localhost");
+        let response = send(&security, get("/ml/static-files/index.html")).await;
+        assert_eq!(header_of(&response, header::X_FRAME_OPTIONS), Some("SAMEORIGIN"));
+        let renderer = format!("/ml{TRACE_RENDERER}/index.html");
+        assert_eq!(header_of(&send(&security, get(&renderer)).await, header::X_FRAME_OPTIONS), None);
+        let without = Security::new(None, None, "none", "").unwrap();
+        assert_eq!(header_of(&send(&without, get("/x")).await, header::X_FRAME_OPTIONS), None);
+        assert!(Security::new(None, None, "ALLOW-FROM x", "").unwrap_err().contains("DENY or NONE"));
     }
 }
