@@ -55,6 +55,10 @@ impl LocalStore {
         Ok(Download { meta, range, body })
     }
 
+    pub(crate) fn check_writable(&self) -> io::Result<()> {
+        local_write::check(&self.root)
+    }
+
     pub(crate) async fn list(&self, path: &ArtifactPath) -> Result<Vec<FileInfo>> {
         let (root, path) = (self.root.clone(), path.clone());
         blocking(move || list(&root, &path)).await
