@@ -4,7 +4,6 @@ use crate::config::ServerOptions;
 use crate::{banner, log};
 use server::listen::{self, End};
 use server::{App, Clock, Settings};
-use std::future::Future;
 use std::io::{self, Write};
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -81,9 +80,10 @@ async fn run(options: &ServerOptions, started: Instant) -> Result<End, Failure> 
     let stop = async move {
         signals.next().await;
         tracing::info!("stopping: finishing the requests in flight, for up to {} s", grace.as_secs());
-        cut_off(signals, grace)
+        signals
     };
-    let end = listen::serve(listener, server::router(App::new(db, settings, clock)), stop).await;
+    let router = server::router(App::new(db, settings, clock));
+    let end = listen::serve(listener, router, stop, |signals| cut_off(signals, grace)).await;
     tracing::info!("stopped");
     Ok(end)
 }
@@ -144,11 +144,9 @@ impl Signals {
 }
 
 /// Ready when the requests in flight have had their time, or at the second signal.
-fn cut_off(mut signals: Signals, grace: Duration) -> impl Future<Output = ()> {
-    async move {
-        tokio::select! {
-            () = signals.next() => {}
-            () = tokio::time::sleep(grace) => {}
-        }
+async fn cut_off(mut signals: Signals, grace: Duration) {
+    tokio::select! {
+        () = signals.next() => {}
+        () = tokio::time::sleep(grace) => {}
     }
 }

@@ -25,23 +25,24 @@ pub enum End {
 }
 
 /// Serves until `stop` is ready, then closes idle connections and finishes the requests in flight, but only until the
-/// future that `stop` returned is ready too.
+/// future is ready too that `cut_off` makes of what `stop` returned.
 ///
 /// There is no limit on a request's time: artifacts of any size come and go. A client that sends no head is dropped.
-pub async fn serve<Stop, CutOff>(listener: TcpListener, router: Router, stop: Stop) -> End
-where
-    Stop: Future<Output = CutOff>,
-    CutOff: Future<Output = ()>,
-{
+pub async fn serve<T, CutOff: Future<Output = ()>>(
+    listener: TcpListener,
+    router: Router,
+    stop: impl Future<Output = T>,
+    cut_off: impl FnOnce(T) -> CutOff,
+) -> End {
     let mut server = http1::Builder::new();
     server.timer(TokioTimer::new()).header_read_timeout(HEADER_TIMEOUT);
     let connections = GracefulShutdown::new();
     let service = TowerToHyperService::new(router);
     tokio::pin!(stop);
-    let cut_off = loop {
+    let told = loop {
         let stream = tokio::select! {
             accepted = accept(&listener) => accepted,
-            cut_off = &mut stop => break cut_off,
+            told = &mut stop => break told,
         };
         let connection = connections.watch(server.serve_connection(TokioIo::new(stream), service.clone()));
         tokio::spawn(async move {
@@ -55,7 +56,7 @@ where
     drop(listener);
     tokio::select! {
         () = connections.shutdown() => End::Finished,
-        () = cut_off => End::CutOff,
+        () = cut_off(told) => End::CutOff,
     }
 }
 
@@ -106,11 +107,9 @@ mod tests {
         let address = listener.local_addr().unwrap();
         let router = Router::new().route("/", post(|body: Bytes| async { body }));
         let ((stop, stopped), (hurry, hurried)) = (oneshot::channel(), oneshot::channel::<()>());
-        let stop_then_hurry = async move {
-            stopped.await.unwrap();
-            async move { hurried.await.unwrap() }
-        };
-        let serving = tokio::spawn(serve(listener, router, stop_then_hurry));
+        let stop_serving = async { stopped.await.unwrap() };
+        let serving =
+            tokio::spawn(serve(listener, router, stop_serving, |()| async { hurried.await.unwrap() }));
         (address, stop, hurry, serving)
     }
 

@@ -93,11 +93,11 @@ pub async fn check(State(Security(rules)): State<Security>, request: Request, ne
 
 fn refusal(rules: &Rules, request: &Request) -> Option<&'static str> {
     let headers = request.headers();
-    if !is_probe(rules, request.uri()) {
-        if let Err(host) = rules.hosts.check(headers, request.uri()) {
-            rules.refused.host(host, &rules.hosts);
-            return Some(INVALID_HOST);
-        }
+    if !is_probe(rules, request.uri())
+        && let Err(host) = rules.hosts.check(headers, request.uri())
+    {
+        rules.refused.host(host, &rules.hosts);
+        return Some(INVALID_HOST);
     }
     let writes = matches!(*request.method(), Method::POST | Method::PUT | Method::PATCH | Method::DELETE);
     match headers.get(header::ORIGIN) {

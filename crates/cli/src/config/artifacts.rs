@@ -13,7 +13,7 @@ pub struct ArtifactOptions {
     #[arg(long, env = "MLFLOW_DEFAULT_ARTIFACT_ROOT", value_name = "URI")]
     default_artifact_root: Option<String>,
 
-    /// Serve artifacts through this server [default].
+    /// Serve artifacts through this server; the default.
     #[arg(long, env = "MLFLOW_SERVE_ARTIFACTS", value_parser = truth, num_args = 0..=1, require_equals = true, default_missing_value = "true", action = ArgAction::Set, value_name = "BOOL", overrides_with = "no_serve_artifacts")]
     serve_artifacts: Option<bool>,
 

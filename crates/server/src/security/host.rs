@@ -94,10 +94,10 @@ impl Pattern {
         let entry = entry.to_ascii_lowercase().replace("[[]", "[");
         let without_port = entry.strip_suffix(":*").unwrap_or(&entry);
         if !without_port.contains(['*', '?']) {
-            if let Some(Authority { name, port }) = Authority::parse(without_port) {
-                if without_port == entry || port.is_none() {
-                    return Ok(Self::Exact { name: name.to_owned(), port });
-                }
+            if let Some(Authority { name, port }) = Authority::parse(without_port)
+                && (without_port == entry || port.is_none())
+            {
+                return Ok(Self::Exact { name: name.to_owned(), port });
             }
             return Err(format!(
                 "'{entry}' is not a host; write NAME, NAME:PORT or *.DOMAIN, without http://"
