@@ -36,6 +36,17 @@ impl LocalStore {
         &self.root
     }
 
+    /// Makes the directory if need be and writes to it, so that a server can tell at its start, not at an upload.
+    ///
+    /// # Errors
+    /// What the file system says.
+    pub fn check_writable(&self) -> io::Result<()> {
+        fs::create_dir_all(&self.root)?;
+        let probe = self.root.join(format!("{UPLOAD_PREFIX}{}", std::process::id()));
+        fs::File::create(&probe)?;
+        fs::remove_file(&probe)
+    }
+
     pub(crate) async fn put<E: std::fmt::Display>(
         &self,
         path: &ArtifactPath,
@@ -53,10 +64,6 @@ impl LocalStore {
         };
         let body = local_read::chunks(file, range.clone());
         Ok(Download { meta, range, body })
-    }
-
-    pub(crate) fn check_writable(&self) -> io::Result<()> {
-        local_write::check(&self.root)
     }
 
     pub(crate) async fn list(&self, path: &ArtifactPath) -> Result<Vec<FileInfo>> {

@@ -46,14 +46,6 @@ pub(crate) async fn put<E: std::fmt::Display>(
     }
 }
 
-/// Makes the root if need be, and a file in it that does not stay.
-pub(crate) fn check(root: &Path) -> io::Result<()> {
-    fs::create_dir_all(root)?;
-    let hidden = root.join(format!("{UPLOAD_PREFIX}{}", uuid::Uuid::new_v4().simple()));
-    OpenOptions::new().write(true).create_new(true).open(&hidden)?;
-    fs::remove_file(&hidden)
-}
-
 async fn gather<E>(
     mut body: impl Stream<Item = std::result::Result<Bytes, E>> + Unpin,
 ) -> std::result::Result<Vec<Bytes>, E> {

@@ -76,16 +76,6 @@ impl Store {
         Self::Local(LocalStore::new(directory))
     }
 
-    /// Makes sure that artifacts can be stored, by storing and removing a hidden file.
-    ///
-    /// # Errors
-    /// The system's reason why not.
-    pub fn check_writable(&self) -> std::io::Result<()> {
-        match self {
-            Self::Local(store) => store.check_writable(),
-        }
-    }
-
     /// Stores `body` at `path`, in place of what was there. When this returns `Ok` the bytes are safe; when it fails
     /// or is dropped, `path` is as before. Returns the number of bytes.
     ///

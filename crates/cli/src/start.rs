@@ -2,6 +2,7 @@
 
 use crate::config::ServerOptions;
 use crate::{banner, log};
+use artifacts::Store;
 use server::listen::{self, End};
 use server::{App, Clock, Settings};
 use std::io::{self, Write};
@@ -53,10 +54,11 @@ async fn run(options: &ServerOptions, started: Instant) -> Result<End, Failure> 
     let listener = listen(options).await?;
     let address =
         listener.local_addr().map_err(|e| Failure::Start(format!("cannot listen: {}", reason(&e))))?;
-    if let Some(store) = &settings.destination {
+    if let Some(Store::Local(store)) = &settings.destination {
         store.check_writable().map_err(|e| {
+            let folder = store.root().display();
             Failure::Start(format!(
-                "cannot write to the artifact folder {store}: {}; let this user write there, or name another \
+                "cannot write to the artifact folder {folder}: {}; let this user write there, or name another \
                  --artifacts-destination",
                 reason(&e)
             ))
@@ -98,7 +100,7 @@ fn settings(options: &ServerOptions, working_dir: &Path) -> Result<Settings, Str
         ui: options.pages.ui()?,
         artifacts_only: options.artifacts.artifacts_only,
         limits: options.limits(),
-        security: options.security.rules(static_prefix)?,
+        security: options.security.rules()?,
     })
 }
 

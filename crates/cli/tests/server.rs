@@ -5,8 +5,10 @@ mod common;
 use common::{Done, Server, run};
 use std::fs;
 use std::io::{Read, Write};
-use std::net::TcpListener;
+use std::net::{TcpListener, TcpStream};
 use std::path::Path;
+use std::process::Command;
+use std::time::Duration;
 use store::db::Db;
 use store::uri::DatabaseUri;
 
@@ -110,6 +112,7 @@ fn passwords_are_never_printed() {
         vec!["server", "--artifacts-only", "--backend-store-uri", &uri],
         vec!["server", "--port", &uri],
         vec!["server", &with_equals],
+        vec!["server", "postgresql://host/db?user=u&password=geheim"],
         vec!["server", &uri],
         vec![&uri],
     ] {
@@ -157,6 +160,14 @@ async fn a_database_of_another_version_is_left_alone() {
     drop(db);
     let done = run(folder.path(), &["server", "--port", "0"], &[]);
     assert_fails(&done, 1, &["fedcba987654", store::schema::HEAD]);
+
+    let other = sqlite(&folder.path().join("other.db"));
+    let db = Db::open(&DatabaseUri::parse(&other).unwrap()).await.unwrap();
+    let others = "CREATE TABLE other (a INTEGER)";
+    db.write(move |tx| Box::pin(async move { tx.exec(others, &[]).await })).await.unwrap();
+    drop(db);
+    let done = run(folder.path(), &["server", "--port", "0", "--backend-store-uri", &other], &[]);
+    assert_fails(&done, 1, &["no MLflow schema revision"]);
 }
 
 #[test]
@@ -164,8 +175,10 @@ fn a_start_says_what_runs() {
     let folder = tempfile::tempdir().unwrap();
     // Variables that are set to nothing, as compose files do, are not set.
     let empty = [("MLFLOW_BACKEND_STORE_URI", ""), ("MLFLOW_PORT", ""), ("MLFLOW_ARTIFACTS_ONLY", "")];
-    let first = Server::start(folder.path(), &["--static-prefix", "/ml"], &empty);
-    let address = format!("http://127.0.0.1:{}/ml\n", first.port);
+    // The last of repeated options counts, as in MLflow.
+    let options = ["--host=203.0.113.1", "--host", "0.0.0.0", "--static-prefix", "/ml"];
+    let first = Server::start(folder.path(), &options, &empty);
+    let address = format!("http://127.0.0.1:{}/ml, and every network interface\n", first.port);
     let artifacts = format!("{}/mlartifacts, served by this server", folder.path().display());
     for words in ["Ferroflow", &address, "SQLite mlflow.db, created", store::schema::HEAD, &artifacts] {
         assert!(first.banner.contains(words), "no {words} in {}", first.banner);
@@ -180,8 +193,34 @@ fn a_start_says_what_runs() {
     {
         assert!(second.banner.contains(words), "no {words} in {}", second.banner);
     }
-    let third = Server::start(folder.path(), &["--serve-artifacts"], &variables);
+    let third = Server::start(folder.path(), &["--no-serve-artifacts", "--serve-artifacts"], &variables);
     assert!(third.banner.contains("served by this server"), "{}", third.banner);
+}
+
+#[test]
+fn a_reader_that_went_away_stops_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let (reader, writer) = std::io::pipe().unwrap();
+    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    drop(reader);
+    let mut child = Command::new(env!("CARGO_BIN_EXE_ferroflow"))
+        .args(["server", "--port", &port.to_string()])
+        .current_dir(folder.path())
+        .stderr(writer)
+        .spawn()
+        .unwrap();
+    // It is answered only after everything that a start prints.
+    let answered = (0..1000).any(|_| {
+        std::thread::sleep(Duration::from_millis(20));
+        let Ok(mut connection) = TcpStream::connect(("127.0.0.1", port)) else { return false };
+        let mut answer = [0; 12];
+        connection.write_all(b"GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n").unwrap();
+        connection.read_exact(&mut answer).is_ok() && &answer == b"HTTP/1.1 200"
+    });
+    let running = child.try_wait().unwrap().is_none();
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert!(answered && running);
 }
 
 #[test]
@@ -199,7 +238,7 @@ fn a_refused_host_is_logged_once_with_the_option_that_allows_it() {
     server.signal("TERM");
     let (status, log) = server.end();
     assert!(status.success());
-    assert_eq!(log.matches("--allowed-hosts localhost,mlflow.example:5000").count(), 1, "{log}");
+    assert_eq!(log.matches("--allowed-hosts localhost,127.0.0.1,mlflow.example").count(), 1, "{log}");
 }
 
 const SLOW: &str = "POST /api/2.0/mlflow/experiments/create HTTP/1.1\r\nHost: localhost\r\n\

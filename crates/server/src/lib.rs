@@ -13,3 +13,4 @@ pub mod ui;
 
 pub use app::{App, Clock, Settings};
 pub use routes::router;
+pub use security::Security;

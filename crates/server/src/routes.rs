@@ -7,12 +7,12 @@ use crate::app::App;
 use crate::handlers::{
     artifact_proxy, artifacts, datasets, experiments, health, logged_models, metrics, runs,
 };
-use crate::{respond, security, ui};
+use crate::security::GuardLayer;
+use crate::{respond, ui};
 use axum::Router;
 use axum::extract::MatchedPath;
 use axum::handler::Handler;
 use axum::http::StatusCode;
-use axum::middleware::from_fn_with_state;
 use axum::routing::MethodFilter as M;
 use axum::routing::{MethodRouter, on};
 
@@ -196,15 +196,11 @@ pub fn router(app: App) -> Router {
     if !prefix.is_empty() {
         router = router.route(&prefix, on(M::GET, ui::add_slash));
     }
-    let security = app.settings().security.clone();
-    let router = router
+    router
         .fallback(respond::unknown_route)
         .method_not_allowed_fallback(respond::wrong_method)
-        .with_state(app);
-    match security {
-        Some(security) => router.layer(from_fn_with_state(security, security::check)),
-        None => router,
-    }
+        .layer(GuardLayer(app.clone()))
+        .with_state(app)
 }
 
 async fn tracking_disabled(path: MatchedPath) -> (StatusCode, String) {

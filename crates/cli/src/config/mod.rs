@@ -30,7 +30,7 @@ Examples:
 
 /// All options of `ferroflow server`.
 #[derive(Args)]
-#[command(after_help = EXAMPLES, disable_help_flag = true)]
+#[command(after_help = EXAMPLES, disable_help_flag = true, args_override_self = true)]
 pub struct ServerOptions {
     #[command(flatten)]
     pub data: data::DataOptions,

@@ -2,7 +2,7 @@
 
 use super::values::truth;
 use clap::{ArgAction, Args};
-use server::security::Security;
+use server::Security;
 
 #[derive(Args)]
 #[command(next_help_heading = "Security")]
@@ -29,12 +29,28 @@ impl SecurityOptions {
     ///
     /// # Errors
     /// A sentence about the value that cannot be used.
-    pub fn rules(&self, static_prefix: &str) -> Result<Option<Security>, String> {
+    pub fn rules(&self) -> Result<Option<Security>, String> {
         if self.disable_security_middleware {
             return Ok(None);
         }
+        // These would match nothing, ever, and the operator would look for the mistake elsewhere.
+        if let Some(host) = entries(&self.allowed_hosts).find(|host| host.contains(['/', '@', ' '])) {
+            return Err(format!(
+                "--allowed-hosts: '{host}' is not a host; write NAME, NAME:PORT or *.DOMAIN"
+            ));
+        }
+        let is_origin = |origin: &str| {
+            let host = origin.split_once("://").map(|(_, host)| host);
+            origin == "*" || host.is_some_and(|host| !host.is_empty() && !host.contains(['/', '@', '*', ' ']))
+        };
+        if let Some(origin) = entries(&self.cors_allowed_origins).find(|origin| !is_origin(origin)) {
+            return Err(format!(
+                "--cors-allowed-origins: '{origin}' is not an origin; write https://NAME or http://NAME:PORT, without \
+                 a path"
+            ));
+        }
         let (hosts, origins) = (self.allowed_hosts.as_deref(), self.cors_allowed_origins.as_deref());
-        Security::new(hosts, origins, &self.x_frame_options, static_prefix).map(Some)
+        Security::new(hosts, origins, &self.x_frame_options).map(Some)
     }
 
     /// What an operator should know about these rules.
@@ -44,16 +60,13 @@ impl SecurityOptions {
                 "the checks of Host and Origin are off: any web page can use this server through its visitors",
             ];
         }
-        let every = |option: &Option<String>| {
-            option.as_deref().is_some_and(|list| list.split(',').any(|entry| entry.trim() == "*"))
-        };
         let mut warnings = Vec::new();
-        if every(&self.allowed_hosts) {
+        if entries(&self.allowed_hosts).any(|host| host == "*") {
             warnings.push(
                 "every Host is accepted, so DNS rebinding can reach this server; name the hosts instead of *",
             );
         }
-        if every(&self.cors_allowed_origins) {
+        if entries(&self.cors_allowed_origins).any(|origin| origin == "*") {
             warnings.push("pages of every origin may read and write here; name the origins instead of *");
         }
         warnings
@@ -61,6 +74,10 @@ impl SecurityOptions {
 
     /// Whether only this machine and private addresses are accepted as Host.
     pub fn is_local(&self) -> bool {
-        self.allowed_hosts.is_none() && !self.disable_security_middleware
+        entries(&self.allowed_hosts).next().is_none() && !self.disable_security_middleware
     }
+}
+
+fn entries(list: &Option<String>) -> impl Iterator<Item = &str> {
+    list.as_deref().unwrap_or_default().split(',').map(str::trim).filter(|entry| !entry.is_empty())
 }

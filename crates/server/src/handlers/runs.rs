@@ -93,7 +93,7 @@ pub async fn restore(State(app): State<App>, Proto(request): Proto<RunRef>) -> R
 pub async fn log_metric(State(app): State<App>, Proto(request): Proto<LogMetric>) -> Reply<Empty> {
     let run_id = run_id_of(request.run_id, request.run_uuid);
     let metric = request.metric.into();
-    app.db().write(move |tx| Box::pin(async move { log::log_metric(tx, &run_id, metric).await })).await?;
+    app.db().append(move |tx| Box::pin(async move { log::log_metric(tx, &run_id, metric).await })).await?;
     empty()
 }
 
@@ -102,7 +102,7 @@ pub async fn log_param(State(app): State<App>, Proto(request): Proto<LogKeyValue
     let run_id = run_id_of(request.run_id, request.run_uuid);
     let (param, limits) = (request.pair, app.settings().limits);
     app.db()
-        .write(move |tx| Box::pin(async move { log::log_param(tx, &run_id, param, limits).await }))
+        .append(move |tx| Box::pin(async move { log::log_param(tx, &run_id, param, limits).await }))
         .await?;
     empty()
 }
@@ -127,7 +127,7 @@ pub async fn log_batch(State(app): State<App>, JsonBody(body): JsonBody) -> Repl
 pub async fn set_tag(State(app): State<App>, Proto(request): Proto<LogKeyValue>) -> Reply<Empty> {
     let run_id = run_id_of(request.run_id, request.run_uuid);
     let (tag, limits) = (request.pair, app.settings().limits);
-    app.db().write(move |tx| Box::pin(async move { log::set_tag(tx, &run_id, tag, limits).await })).await?;
+    app.db().append(move |tx| Box::pin(async move { log::set_tag(tx, &run_id, tag, limits).await })).await?;
     empty()
 }
 

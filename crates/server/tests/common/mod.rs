@@ -36,8 +36,9 @@ impl TestApp {
             working_dir: folder.path().to_owned(),
             ui: None,
             artifacts_only: false,
-            limits: api::validate::Limits::default(),
+            // Requests without a network have no Host; `tests/security.rs` sends one.
             security: None,
+            limits: api::validate::Limits::default(),
         };
         change(&mut settings);
         let app = App::new(db, settings, Clock(|| 1_000_000));

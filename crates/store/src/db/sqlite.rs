@@ -29,8 +29,23 @@ struct Outcome {
 /// Answers the requester: with what the job found, or with why the commit failed.
 type Answer = Box<dyn FnOnce(Option<&Error>) + Send>;
 
+/// A transaction on its way to a thread.
+struct Job {
+    run: Run,
+    undo: Undo,
+}
+
 /// Runs on a connection inside a transaction, or learns why there is none.
-type Job = Box<dyn FnOnce(std::result::Result<&mut Connection, &Error>) -> Outcome + Send>;
+type Run = Box<dyn FnOnce(std::result::Result<&mut Connection, &Error>) -> Outcome + Send>;
+
+/// How a failed transaction is undone that shares its commit with others.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Undo {
+    /// By a savepoint around it.
+    Savepoint,
+    /// Not at all: it fails before its first change, if it fails. A savepoint costs about as much as a point does.
+    NothingToUndo,
+}
 
 #[derive(Clone)]
 pub(super) struct Pool {
@@ -59,7 +74,15 @@ impl Pool {
         T: Send + 'static,
         F: for<'t> FnOnce(&'t mut Tx<'_>) -> BoxFuture<'t, Result<T>> + Send + 'static,
     {
-        submit(&self.writer, f).await
+        submit(&self.writer, Undo::Savepoint, f).await
+    }
+
+    pub(super) async fn append<T, F>(&self, f: F) -> Result<T>
+    where
+        T: Send + 'static,
+        F: for<'t> FnOnce(&'t mut Tx<'_>) -> BoxFuture<'t, Result<T>> + Send + 'static,
+    {
+        submit(&self.writer, Undo::NothingToUndo, f).await
     }
 
     pub(super) async fn read<T, F>(&self, f: F) -> Result<T>
@@ -67,7 +90,7 @@ impl Pool {
         T: Send + 'static,
         F: for<'t> FnOnce(&'t mut Tx<'_>) -> BoxFuture<'t, Result<T>> + Send + 'static,
     {
-        submit(&self.readers, f).await
+        submit(&self.readers, Undo::NothingToUndo, f).await
     }
 }
 
@@ -76,13 +99,13 @@ fn spawn(name: &str, body: impl FnOnce() + Send + 'static) -> Result<()> {
     started.map(drop).map_err(|e| Error::Unavailable(format!("no thread for the database: {e}")))
 }
 
-async fn submit<T, F>(queue: &SyncSender<Job>, f: F) -> Result<T>
+async fn submit<T, F>(queue: &SyncSender<Job>, undo: Undo, f: F) -> Result<T>
 where
     T: Send + 'static,
     F: for<'t> FnOnce(&'t mut Tx<'_>) -> BoxFuture<'t, Result<T>> + Send + 'static,
 {
     let (sender, receiver) = oneshot::channel();
-    let job: Job = Box::new(move |conn| {
+    let run: Run = Box::new(move |conn| {
         // A panic must cost its own request only, not the thread that everyone's writes go through.
         let done = match conn {
             Ok(conn) => catch_unwind(AssertUnwindSafe(|| now(f(&mut Tx::Sqlite(conn)))))
@@ -100,7 +123,7 @@ where
         };
         Outcome { failed, answer: Box::new(answer) }
     });
-    queue.try_send(job).map_err(|error| match error {
+    queue.try_send(Job { run, undo }).map_err(|error| match error {
         TrySendError::Full(_) => Error::Unavailable("too many requests are waiting".into()),
         TrySendError::Disconnected(_) => Error::Unavailable("the database thread has ended".into()),
     })?;
@@ -128,7 +151,7 @@ fn write_loop(mut conn: Connection, jobs: &Receiver<Job>) {
         let committed = match cached(&conn, "BEGIN IMMEDIATE") {
             Ok(()) => run_group(&mut conn, first, jobs, &mut outcomes),
             Err(error) => {
-                outcomes.push(first(Err(&error)));
+                outcomes.push((first.run)(Err(&error)));
                 Err(error)
             }
         };
@@ -150,16 +173,33 @@ fn run_group(
 ) -> Result<()> {
     let mut next = Some(first);
     while let Some(job) = next {
-        cached(conn, "SAVEPOINT job")?;
-        let outcome = job(Ok(&mut *conn));
-        if outcome.failed {
-            cached(conn, "ROLLBACK TO job")?;
-        }
-        cached(conn, "RELEASE job")?;
+        let outcome = match job.undo {
+            Undo::Savepoint => run_in_savepoint(conn, job.run)?,
+            Undo::NothingToUndo => {
+                let before = conn.total_changes();
+                let outcome = (job.run)(Ok(&mut *conn));
+                if outcome.failed && conn.total_changes() != before {
+                    // It broke its promise, or the disk failed under it: nothing of this group may stay.
+                    outcomes.push(outcome);
+                    return Err(Error::Unavailable("a write failed half-way".into()));
+                }
+                outcome
+            }
+        };
         outcomes.push(outcome);
         next = if outcomes.len() < GROUP { jobs.try_recv().ok() } else { None };
     }
     cached(conn, "COMMIT")
+}
+
+fn run_in_savepoint(conn: &mut Connection, run: Run) -> Result<Outcome> {
+    cached(conn, "SAVEPOINT job")?;
+    let outcome = run(Ok(&mut *conn));
+    if outcome.failed {
+        cached(conn, "ROLLBACK TO job")?;
+    }
+    cached(conn, "RELEASE job")?;
+    Ok(outcome)
 }
 
 /// Runs reads, each in a transaction of its own, so that its statements see one state of the database.
@@ -171,11 +211,11 @@ fn read_loop(path: &Path, jobs: &Mutex<Receiver<Job>>) {
         let Ok(job) = job else { return };
         let outcome = match open_for_reading(path, &mut conn) {
             Ok(conn) => {
-                let outcome = job(Ok(&mut *conn));
+                let outcome = (job.run)(Ok(&mut *conn));
                 let _ = cached(conn, "ROLLBACK");
                 outcome
             }
-            Err(error) => job(Err(&error)),
+            Err(error) => (job.run)(Err(&error)),
         };
         (outcome.answer)(None);
     }

@@ -133,6 +133,8 @@ async fn insert_metrics(tx: &mut Tx<'_>, run: &ActiveRun, metrics: &[Metric]) ->
     if metrics.is_empty() {
         return Ok(());
     }
+    // The one part that may refuse a point comes first: what is logged by `Db::append` has changed nothing then.
+    logged_models::metrics::insert(tx, run, metrics).await?;
     let points: Vec<_> = metrics.iter().map(Point::new).collect();
     tx.insert_many(&INSERT_METRICS, &columns(run, &points.iter().collect::<Vec<_>>())).await?;
     // In the order of the keys, so that two batches for one run lock the rows in one order.
@@ -148,7 +150,7 @@ async fn insert_metrics(tx: &mut Tx<'_>, run: &ActiveRun, metrics: &[Metric]) ->
             .or_insert(point);
     }
     tx.insert_many(&UPSERT_LATEST, &columns(run, &latest.into_values().collect::<Vec<_>>())).await?;
-    logged_models::metrics::insert(tx, run, metrics).await
+    Ok(())
 }
 
 fn columns(run: &ActiveRun, points: &[&Point]) -> [Column; 6] {

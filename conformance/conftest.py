@@ -1,0 +1,70 @@
+"""Options and session-wide fixtures of the conformance tests."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from fleet import Fleet
+from servers import ENGINES, REPOSITORY
+
+CONFORMANCE = Path(__file__).resolve().parent
+LAST_FILE = "test_wanted_differences.py"
+RUNS_KEPT = 5
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """`--candidate=official` compares the official server with itself: it checks the tests rather than Ferroflow."""
+    parser.addoption("--candidate", choices=("ferroflow", "official"), default="ferroflow", help="the server under test")
+
+
+def pytest_configure() -> None:
+    """The client's patience: a server that answers 500 is to fail the test now, not after minutes of retries."""
+    os.environ["MLFLOW_HTTP_REQUEST_MAX_RETRIES"] = "1"
+    os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """The check for unused wanted differences needs all differential tests: it runs last, or not at all."""
+    last = [item for item in items if item.path.name == LAST_FILE]
+    others = [item for item in items if item.path.name != LAST_FILE]
+    collected = {item.path for item in others}
+    everything = set((CONFORMANCE / "differential").glob("test_*.py")) - {CONFORMANCE / "differential" / LAST_FILE}
+    is_full_run = everything <= collected and not config.option.keyword
+    if is_full_run:
+        items[:] = others + last
+    else:
+        items[:] = others
+        config.hook.pytest_deselected(items=last)
+
+
+@pytest.fixture(scope="session")
+def session_directory() -> Path:
+    """Where this session keeps its logs and databases; those of the last few sessions are kept, too."""
+    parent = REPOSITORY / "target" / "conformance"
+    directory = parent / time.strftime("%Y%m%dT%H%M%S")
+    directory.mkdir(parents=True)
+    for old in sorted(parent.iterdir())[:-RUNS_KEPT]:
+        shutil.rmtree(old)
+    return directory
+
+
+@pytest.fixture(scope="session")
+def fleet(session_directory: Path, pytestconfig: pytest.Config) -> Iterator[Fleet]:
+    """The servers of the session."""
+    servers = Fleet(session_directory, pytestconfig.getoption("candidate"))
+    try:
+        yield servers
+    finally:
+        servers.stop()
+
+
+@pytest.fixture(params=ENGINES)
+def engine(request: pytest.FixtureRequest) -> str:
+    """The database engine; everything that asks for it runs on each of them."""
+    return str(request.param)

@@ -1,0 +1,57 @@
+"""Routes of MLflow 3.7.0 that Ferroflow does not serve yet, and the part of Ferroflow that each of them waits for.
+
+A pattern is a method and a path as in `fnmatch`. A listed route that is served, and a pattern without a route, fail.
+"""
+
+from __future__ import annotations
+
+NOT_YET: dict[str, tuple[str, ...]] = {
+    "registry": (
+        "* /*api/2.0/mlflow/registered-models/create",
+        "* /*api/2.0/mlflow/registered-models/delete",
+        "* /*api/2.0/mlflow/registered-models/get",
+        "* /*api/2.0/mlflow/registered-models/search",
+        "* /*api/2.0/mlflow/registered-models/update",
+        "* /*api/2.0/mlflow/registered-models/rename",
+        "* /*api/2.0/mlflow/registered-models/alias",
+        "* /*api/2.0/mlflow/registered-models/set-tag",
+        "* /*api/2.0/mlflow/registered-models/delete-tag",
+        "* /*api/2.0/mlflow/registered-models/get-latest-versions",
+        "* /*api/2.0/mlflow/model-versions/*",
+        "GET /model-versions/get-artifact",
+    ),
+    "webhooks": ("* /*api/2.0/mlflow/webhooks*",),
+    "traces": (
+        "* /*api/2.0/mlflow/traces*",
+        "* /*api/3.0/mlflow/traces",
+        "* /*api/3.0/mlflow/traces/<trace_id>",
+        "* /*api/3.0/mlflow/traces/<trace_id>/tags",
+        "* /*api/3.0/mlflow/traces/batchGet",
+        "* /*api/3.0/mlflow/traces/calculate-filter-correlation",
+        "* /*api/3.0/mlflow/traces/delete-traces",
+        "* /*api/3.0/mlflow/traces/get",
+        "* /*api/3.0/mlflow/traces/search",
+        "GET /ajax-api/2.0/mlflow/get-trace-artifact",
+    ),
+    "assessments": ("* /*api/3.0/mlflow/traces/<trace_id>/assessments*",),
+    "OTLP": ("POST /v1/traces",),
+    "scorers": tuple(f"* /*api/3.0/mlflow/scorers/{verb}" for verb in ("delete", "get", "list", "register", "versions")),
+    "evaluation datasets": ("* /*api/3.0/mlflow/datasets/*",),
+    "GraphQL": ("* /graphql",),
+    "jobs": ("* /ajax-api/3.0/jobs/*",),
+    "gateway proxy": ("* /ajax-api/2.0/mlflow/gateway-proxy",),
+    "prompt lab": ("POST /ajax-api/2.0/mlflow/runs/create-promptlab-run",),
+    # The interface is served under /static-files; this is a second way to the same files, which nothing links to.
+    "user interface": ("GET /build/*",),
+    "basic-auth": (
+        "* /api/*/mlflow/*/permissions/*",
+        "* /api/2.0/mlflow/users/*",
+        "GET /signup",
+    ),
+    # Routes whose handler in the official server is a plain 404.
+    "nothing: the official server answers 404 as well": (
+        "GET /*api/2.0/mlflow/get-online-trace-details",
+        "GET /*api/2.0/mlflow/unified-traces",
+        "POST /*api/2.0mlflow/experiments/search-datasets",
+    ),
+}

@@ -1,0 +1,292 @@
+"""The differences between Ferroflow's answers and the official server's that we want, each with its reason.
+
+A difference that no entry matches fails the test in which it occurs. An entry that matches nothing during a full run
+fails the run, so that this list stays true.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from differential.compare import Difference
+from differential.normalise import DATABASE_TEXT_MARK, NormalAnswer
+
+PAGE_CODES = ("ENDPOINT_NOT_FOUND", "BAD_REQUEST", "INVALID_PARAMETER_VALUE")
+# Marks of paths that other programs or systems understand as leading elsewhere; `link` is a symbolic link of the tests.
+DOUBTFUL_PATH = re.compile(r"\\|%(25)*5c|//|artifacts/%2f|%23|/link|%00|%c0|%ff|artifacts/(\.|%2e)/?$", re.IGNORECASE)
+BEYOND_64_BITS = re.compile(r"\d{19}")
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """A wanted difference: its name, why we want it, and which differences it covers."""
+
+    name: str
+    reason: str
+    matches: Callable[[Difference], bool]
+
+
+def _official_crashed(difference: Difference) -> bool:
+    """An HTML page, or a Python exception in JSON; Ferroflow must answer properly: a client's error, or a success."""
+    official, candidate = difference.official, difference.candidate
+    if official.status != 500 or candidate.status >= 500:
+        return False
+    if difference.request.method == "HEAD" or official.body == "Internal Server Error":
+        return True
+    crashed = official.media_type == "text/html" or official.error_code() == "INTERNAL_ERROR"
+    return crashed and _is_mlflow_json(candidate)
+
+
+def _official_shows_its_database(difference: Difference) -> bool:
+    """Ferroflow's message must begin as the official one does, up to the database's text."""
+    candidate = difference.candidate
+    own_text, mark, _ = difference.official.message().partition(DATABASE_TEXT_MARK)
+    own_text = own_text.removesuffix("Error: ").strip()
+    answers = candidate.status == 200 or (_is_client_error(candidate) and candidate.message().startswith(own_text))
+    return mark != "" and answers
+
+
+def _wrong_types_are_refused(difference: Difference) -> bool:
+    """The official server either ignores the whole field, or what comes after it in the list, or converts the value."""
+    official, message = difference.official, difference.candidate.message()
+    in_a_list = message.startswith("Invalid request: ") and official.status < 500
+    # Ignoring a number that it cannot read, the official server goes on with 0, or with what Python makes of it.
+    goes_on = official.status == 200 or "Invalid value 0 " in official.message() or BEYOND_64_BITS.search(message)
+    on_top = "Hint: Value was of type" in message and goes_on
+    return difference.candidate.status == 400 and bool(in_a_list or on_top)
+
+
+def _broken_json_is_refused(difference: Difference) -> bool:
+    """The official server takes such a body as an empty one: it may succeed, or miss a parameter."""
+    message = difference.candidate.message()
+    return difference.candidate.status == 400 and message.startswith("The request body ") and "JSON" in message
+
+
+def _page_is_json(difference: Difference) -> bool:
+    """The status must be the same, unless there is no such route, and the error code one that clients know."""
+    official, candidate = difference.official, difference.candidate
+    is_page = official.media_type == "text/html" and official.status in (308, 400, 404, 405)
+    if is_page and candidate.status == 404 and candidate.error_code() == "ENDPOINT_NOT_FOUND":
+        return True
+    is_page = is_page and official.status == candidate.status
+    without_body = difference.request.method == "HEAD" and candidate.media_type == "application/json"
+    return is_page and (candidate.error_code() in PAGE_CODES or without_body)
+
+
+def _data_set_without_digest(difference: Difference) -> bool:
+    body = difference.request.body
+    datasets = body.get("datasets") if isinstance(body, dict) else None
+    given = [one for one in datasets if isinstance(one, dict)] if isinstance(datasets, list) else []
+    is_search = difference.route.endswith("logged-models/search") and difference.candidate.status == 200
+    return is_search and any(one.get("dataset_name") and not one.get("dataset_digest") for one in given)
+
+
+def _tag_given_twice(difference: Difference) -> bool:
+    return difference.candidate.status == 400 and "A tag key may be given only once" in difference.candidate.message()
+
+
+def _negative_page_size(difference: Difference) -> bool:
+    message = difference.candidate.message()
+    refuses = "It must be a positive integer" in message or "must be a number from 0" in message
+    return refuses and difference.official.status == 200
+
+
+def _negative_offset(difference: Difference) -> bool:
+    return "Invalid page token" in difference.candidate.message() and difference.official.status == 200
+
+
+def _history_without_page_size(difference: Difference) -> bool:
+    """The official answer is a page without a metric; Ferroflow's is the whole history."""
+    official, candidate = difference.official, difference.candidate
+    is_history = difference.route.endswith("metrics/get-history") and official.status == candidate.status == 200
+    return is_history and set(official.body) == {"next_page_token"} and set(candidate.body) == {"metrics"}
+
+
+def _no_json_literals(difference: Difference) -> bool:
+    literals = ("<JSON literal nan>", "<JSON literal inf>", "<JSON literal -inf>")
+    return all(any(literal in place for literal in literals) for place in difference.places)
+
+
+def _contradicting_model_ids(difference: Difference) -> bool:
+    return difference.candidate.status == 400 and "is not the one of its path" in difference.candidate.message()
+
+
+def _status_by_name(difference: Difference) -> bool:
+    body = difference.request.body
+    is_search = difference.route.endswith("logged-models/search") and isinstance(body, dict)
+    return is_search and str(body.get("filter")).startswith("status ")
+
+
+def _key_with_a_slash(difference: Difference) -> bool:
+    is_page = difference.official.status == 404 and difference.official.media_type == "text/html"
+    is_tag = "/logged-models/" in difference.route and "/tags/" in difference.route and "%2F" in difference.route
+    return is_page and is_tag and _is_mlflow_json(difference.candidate)
+
+
+def _foreign_origin_is_not_allowed(difference: Difference) -> bool:
+    only_headers = all(place.startswith("header access-control-allow-") for place in difference.places)
+    return only_headers and not any(name.startswith("access-control-") for name in difference.candidate.headers)
+
+
+def _doubtful_path(difference: Difference) -> bool:
+    candidate = difference.candidate
+    refused = candidate.status == 400 and candidate.message().startswith("Invalid path")
+    return refused and DOUBTFUL_PATH.search(difference.request.target()) is not None
+
+
+def _plain_paths(difference: Difference) -> bool:
+    """All the rest of the lists must be equal."""
+    only_paths = all(re.match(r"body\.files\[\d+\]\.path: ", place) for place in difference.places)
+    return only_paths and difference.route.endswith(("artifacts/list", "artifacts/directories"))
+
+
+def _folder_is_not_overwritten(difference: Difference) -> bool:
+    message = difference.candidate.message()
+    return difference.request.method == "PUT" and difference.candidate.status == 400 and "is a folder" in message
+
+
+def _quoted_file_name(difference: Difference) -> bool:
+    name = "content-disposition"
+    official, candidate = difference.official.headers.get(name, ""), difference.candidate.headers.get(name, "")
+    start, _, plain = official.partition("filename=")
+    quoted = plain.replace("\\", "\\\\").replace('"', '\\"')
+    return len(difference.places) == 1 and candidate == f'{start}filename="{quoted}"'
+
+
+def _line_break_in_a_path(difference: Difference) -> bool:
+    return difference.official.body == {"detail": "Not Found"} and "%0a" in difference.request.path
+
+
+def _headers_of_a_refusal(difference: Difference) -> bool:
+    only_headers = all(place.startswith(("header x-", "header access-control-")) for place in difference.places)
+    return difference.official.status == 403 and only_headers and "x-content-type-options" in difference.candidate.headers
+
+
+def _is_client_error(answer: NormalAnswer) -> bool:
+    return 400 <= answer.status < 500 and answer.error_code() is not None
+
+
+def _is_mlflow_json(answer: NormalAnswer) -> bool:
+    return answer.media_type == "application/json" and (answer.status == 200 or answer.error_code() is not None)
+
+
+WANTED: tuple[Wanted, ...] = (
+    Wanted(
+        "official server crashed",
+        "The official server answers an unhandled exception with 500, as an HTML page or as INTERNAL_ERROR with Python's "
+        "text. Ferroflow names the mistake as a client's error, or does what was asked.",
+        _official_crashed,
+    ),
+    Wanted(
+        "official server shows its database",
+        "The official server passes on texts of its database driver, with statements and parameters. Ferroflow answers "
+        "with its own text, or does what was asked.",
+        _official_shows_its_database,
+    ),
+    Wanted(
+        "wrong types are refused",
+        "A field of the wrong type makes the official server ignore it, and silently all that follows in a list, so that "
+        "a part of a batch is lost with 200. Ferroflow refuses the request and says which value is wrong.",
+        _wrong_types_are_refused,
+    ),
+    Wanted(
+        "broken JSON is refused",
+        "The official server takes a body that is not JSON as an empty one, and so answers with 200 or with a message "
+        "about a missing parameter. Ferroflow says that it is not JSON, and where.",
+        _broken_json_is_refused,
+    ),
+    Wanted(
+        "unknown routes and methods answer in JSON",
+        "Errors are never HTML. Clients get the same ENDPOINT_NOT_FOUND from the JSON as they do from a 404 page, also "
+        "where the official server has a route that answers 404 only, or redirects a doubled slash to one.",
+        _page_is_json,
+    ),
+    Wanted(
+        "a data set without a digest matches all digests",
+        "The official server compares a missing digest with NULL, so that the documented search by name alone finds "
+        "nothing.",
+        _data_set_without_digest,
+    ),
+    Wanted(
+        "a tag given twice at creation",
+        "The official server blames the name of the experiment: RESOURCE_ALREADY_EXISTS.",
+        _tag_given_twice,
+    ),
+    Wanted(
+        "negative page sizes are refused",
+        "The official server takes them as they are: no models and the token of a page before the first, or all points "
+        "of a history but the last.",
+        _negative_page_size,
+    ),
+    Wanted(
+        "negative offsets are refused",
+        "A page token made up by hand; the official server passes its offset to the database.",
+        _negative_offset,
+    ),
+    Wanted(
+        "a history without a page size",
+        "The official server answers with an empty first page; its own client always sends a size. Everything is the "
+        "safe answer for other clients.",
+        _history_without_page_size,
+    ),
+    Wanted(
+        "NaN in a bulk history",
+        "The official server writes the literal NaN, which is not JSON; Ferroflow the string that all other routes use.",
+        _no_json_literals,
+    ),
+    Wanted(
+        "contradicting model ids",
+        "With one id in the path and another in the body, the official server takes one or the other, by route.",
+        _contradicting_model_ids,
+    ),
+    Wanted(
+        "models are found by the name of their status",
+        "The official server compares the name with the number in its database, and finds nothing.",
+        _status_by_name,
+    ),
+    Wanted(
+        "tag keys with a slash",
+        "The official server's route does not match them, so that such a tag can be set, but not deleted.",
+        _key_with_a_slash,
+    ),
+    Wanted(
+        "foreign origins are not told that they may read",
+        "The official server answers any origin that it may read, with credentials; later versions do not.",
+        _foreign_origin_is_not_allowed,
+    ),
+    Wanted(
+        "doubtful artifact paths are refused",
+        "Backslashes, doubled slashes, fragments, broken UTF-8, the root itself, and links that leave it. The official server writes through such "
+        "links, and DELETE of the path `#` removes the whole root.",
+        _doubtful_path,
+    ),
+    Wanted(
+        "listed paths are plain",
+        "Asked for `./folder` or `a//b`, the official server puts that before the names of its answer.",
+        _plain_paths,
+    ),
+    Wanted(
+        "a folder is not overwritten",
+        "An upload to the path of a folder puts the file into the folder on the official server.",
+        _folder_is_not_overwritten,
+    ),
+    Wanted(
+        "special characters in file names are quoted",
+        "In the header of a download the official server leaves spaces, quotes and colons as they are, except in "
+        "get-artifact, which quotes them.",
+        _quoted_file_name,
+    ),
+    Wanted(
+        "a line break in an artifact path",
+        "No route of the official server matches such a path.",
+        _line_break_in_a_path,
+    ),
+    Wanted(
+        "refusals have the security headers",
+        "The official server leaves X-Content-Type-Options and X-Frame-Options out of its answers to foreign hosts and "
+        "origins.",
+        _headers_of_a_refusal,
+    ),
+)
