@@ -28,10 +28,12 @@ def routes() -> list[Route]:
 
 @pytest.fixture(scope="module")
 def served(routes: list[Route], fleet: Fleet) -> dict[Route, bool]:
-    """Which of them the server under test has."""
-    connection = Connection(fleet.candidate("sqlite").port)
+    """Which of them the server under test has. The server is not shared, since some of the probes write."""
+    server = fleet.start(fleet.candidate_kind, "routes", fleet.database("sqlite", "routes"))
+    connection = Connection(server.port)
     answers = {route: connection.send(_probe(route)) for route in routes}
     connection.close()
+    server.stop()
     return {route: not _is_unknown(answer) for route, answer in answers.items()}
 
 

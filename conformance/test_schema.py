@@ -69,12 +69,12 @@ def _hand_over(fleet: Fleet, engine: str, first: str, second: str) -> None:
     name = f"{first}-to-{second}-{engine}"
     uri = fleet.database(engine, f"{first}_to_{second}")
     server = fleet.start(first, name, uri)
-    reads = _fill(server)
+    reads = _fill(server, "first")
     before = _read(server, reads)
     server.stop()
     server = fleet.start(second, name, uri)
     assert _read(server, reads) == before
-    more = _fill(server)
+    more = _fill(server, "second")
     assert all(status == 200 for status, _ in _read(server, more))
     server.stop()
 
@@ -86,7 +86,7 @@ def _read(server: Server, reads: list[Request]) -> list[Any]:
     return [(answer.status, answer.body) for answer in answers]
 
 
-def _fill(server: Server) -> list[Request]:
+def _fill(server: Server, turn: str) -> list[Request]:
     """Writes something of everything; returns requests that read it."""
     connection = Connection(server.port)
 
@@ -96,7 +96,7 @@ def _fill(server: Server) -> list[Request]:
         return answer.json()
 
     tag = {"key": "team", "value": "ü"}
-    experiment = call("experiments/create", {"name": f"filled by {server.kind}", "tags": [tag]})["experiment_id"]
+    experiment = call("experiments/create", {"name": f"filled {turn}", "tags": [tag]})["experiment_id"]
     run = call("runs/create", {"experiment_id": experiment, "start_time": 5, "run_name": "a", "tags": [tag]})["run"]["info"]["run_id"]
     deleted = call("runs/create", {"experiment_id": experiment, "start_time": 6})["run"]["info"]["run_id"]
     model = call("logged-models", {"experiment_id": experiment, "source_run_id": run, "tags": [tag]})["model"]["info"]["model_id"]

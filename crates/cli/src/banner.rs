@@ -56,7 +56,8 @@ pub fn lines(facts: &Facts, colours: bool) -> String {
     if everywhere && options.security.is_local() {
         line(
             "hosts",
-            "localhost and private addresses; a name of your own needs --allowed-hosts NAME".to_owned(),
+            "this machine and private addresses; to be called NAME add --allowed-hosts localhost,NAME"
+                .to_owned(),
         );
     }
     text
