@@ -1,7 +1,7 @@
 # make run    build Ferroflow and serve on http://127.0.0.1:5000 (SQLite in mlflow.db, artifacts in ./mlartifacts)
 # make test   install what the tests need, and run them all: Rust, and the real MLflow client and server beside ours
 # make lint   formatting, clippy, documentation, dependencies
-# make bench  measure against the official server and the floor, into bench/results/
+# make bench  measure against the official server, FastTrackML and the floor, into bench/results/ (12 minutes, quiet machine)
 
 .PHONY: run test unit conformance lint bench setup build
 
@@ -28,5 +28,7 @@ lint:
 	RUSTDOCFLAGS="-D warnings" cargo doc --locked --workspace --no-deps --document-private-items
 	scripts/check-dependencies
 
-bench: build
-	python3 bench/run.py
+bench: setup build
+	cargo build --release --locked -p ferroflow-store --example floor
+	[ -x .venv-fasttrackml/bin/fml ] || (python3 -m venv .venv-fasttrackml && .venv-fasttrackml/bin/pip install --quiet fasttrackml)
+	python3 bench/run.py --quick

@@ -155,6 +155,24 @@ def _quoted_file_name(difference: Difference) -> bool:
     return len(difference.places) == 1 and candidate == f'{start}filename="{quoted}"'
 
 
+def _preflight(difference: Difference) -> bool:
+    """The only differences are the form of the answer and what a foreign origin is told."""
+    return difference.request.method == "OPTIONS" and difference.candidate.status in (204, 403)
+
+
+def _empty_origin(difference: Difference) -> bool:
+    return ("Origin", "") in difference.request.headers and difference.candidate.status == 403
+
+
+def _token_of_another_search(difference: Difference) -> bool:
+    both = (difference.official, difference.candidate)
+    return all(a.status == 400 and "page token" in a.message() for a in both) and "match" in difference.official.message()
+
+
+def _nul_in_a_search(difference: Difference) -> bool:
+    return difference.candidate.status == 400 and difference.candidate.message().endswith("the character NUL")
+
+
 def _line_break_in_a_path(difference: Difference) -> bool:
     return difference.official.body == {"detail": "Not Found"} and "%0a" in difference.request.path
 
@@ -288,5 +306,26 @@ WANTED: tuple[Wanted, ...] = (
         "The official server leaves X-Content-Type-Options and X-Frame-Options out of its answers to foreign hosts and "
         "origins.",
         _headers_of_a_refusal,
+    ),
+    Wanted(
+        "preflights have no body",
+        "The official server answers an OPTIONS request with 200 and a text, with 204 and none, or with a page, as its "
+        "two frameworks happen to; Ferroflow always with 204, or with 403 where the page may not write.",
+        _preflight,
+    ),
+    Wanted(
+        "an empty Origin header",
+        "No browser sends it; it is no origin that may write.",
+        _empty_origin,
+    ),
+    Wanted(
+        "a page token of another search",
+        "Ours knows that it belongs to another search, not which part of it differs.",
+        _token_of_another_search,
+    ),
+    Wanted(
+        "NUL in a search",
+        "PostgreSQL cannot compare it, so both engines refuse it.",
+        _nul_in_a_search,
     ),
 )

@@ -36,8 +36,8 @@ def test_log_datasets(pair: Pair) -> None:
 
 def test_same_dataset_twice_in_a_request(pair: Pair) -> None:
     run = create_run(pair, create_experiment(pair))
-    changed = dataset("one", "1", source="/elsewhere", schema="{}")
-    pair.post("runs/log-inputs", {"run_id": run, "datasets": [dataset("one", "1"), changed]})
+    changed = dataset("twice", "1", source="/elsewhere", schema="{}")
+    pair.post("runs/log-inputs", {"run_id": run, "datasets": [dataset("twice", "1"), changed]})
     pair.get("runs/get", run_id=run)
 
 
@@ -59,7 +59,7 @@ def test_bad_datasets(pair: Pair) -> None:
     for value in LISTS:
         pair.post("runs/log-inputs", {"run_id": run, "datasets": value})
         pair.post("runs/log-inputs", {"run_id": run, "datasets": [{"dataset": value, "tags": []}]})
-    good = dataset("d", "1")["dataset"]
+    good = dataset("bad", "1")["dataset"]
     for field in good:
         pair.post("runs/log-inputs", {"run_id": run, "datasets": [{"dataset": {k: v for k, v in good.items() if k != field}}]})
         for value in ODD_STRINGS:

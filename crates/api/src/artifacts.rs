@@ -9,9 +9,13 @@ use serde::{Deserialize, Serialize};
 pub struct FileInfo {
     pub path: String,
     pub is_dir: bool,
-    /// In bytes; folders have none.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    /// In bytes. Folders have none, and MLflow leaves it out for empty files as well.
+    #[serde(skip_serializing_if = "is_empty")]
     pub file_size: Option<u64>,
+}
+
+fn is_empty(size: &Option<u64>) -> bool {
+    size.is_none_or(|size| size == 0)
 }
 
 /// `artifacts/list`

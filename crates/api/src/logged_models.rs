@@ -170,7 +170,7 @@ pub struct FinalizeLoggedModel {
 
 impl Request for FinalizeLoggedModel {
     const FIELDS: &'static [Field] =
-        &[field("model_id", &[Str, Required]), field("status", &[IntLike, Required])];
+        &[field("model_id", &[Required, Str]), field("status", &[Required, IntLike])];
 }
 
 /// `logged-models/{model_id}/params`

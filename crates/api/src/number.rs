@@ -28,8 +28,8 @@ impl Visitor<'_> for Int64 {
     }
 
     fn visit_f64<E: serde::de::Error>(self, v: f64) -> Result<i64, E> {
-        // 2^63 itself is representable as a double but not as an int64.
-        if v.fract() == 0.0 && (-9_223_372_036_854_775_808.0..9_223_372_036_854_775_808.0).contains(&v) {
+        // Doubles as large as 2^63 stand for integers that did not fit, so that -2^63 - 1 arrives as -2^63.
+        if v.fract() == 0.0 && v.abs() < 9_223_372_036_854_775_808.0 {
             Ok(v as i64)
         } else {
             Err(E::invalid_value(Unexpected::Float(v), &self))
@@ -213,7 +213,8 @@ mod tests {
         assert_eq!(int(json!(i64::MIN)).unwrap(), Some(i64::MIN));
         assert_eq!(int(json!("9223372036854775807")).unwrap(), Some(i64::MAX));
         assert_eq!(int(json!(null)).unwrap(), None);
-        for v in [json!(5.5), json!("x"), json!(true), json!(u64::MAX), json!(9.3e18), json!([1])] {
+        let below: serde_json::Value = serde_json::from_str("-9223372036854775809").unwrap();
+        for v in [json!(5.5), json!("x"), json!(true), json!(u64::MAX), json!(9.3e18), json!([1]), below] {
             assert!(int(v.clone()).is_err(), "{v}");
         }
     }

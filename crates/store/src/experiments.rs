@@ -33,6 +33,22 @@ impl ExperimentId {
     }
 }
 
+/// The numbers of the experiments that a search looks in. One that does not exist finds nothing, however large it is.
+///
+/// # Errors
+/// `INVALID_PARAMETER_VALUE` for what is no number.
+pub fn numbers(ids: &[String]) -> Result<Vec<i64>> {
+    let number = |id: &String| match id.trim() {
+        text if !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit()) => {
+            Ok(text.parse().unwrap_or(i64::MAX))
+        }
+        text => text
+            .parse()
+            .map_err(|_| invalid(format!("Invalid experiment ID: '{id}'. It must be a number.")).into()),
+    };
+    ids.iter().map(number).collect()
+}
+
 /// What `experiments/create` makes.
 pub struct NewExperiment {
     /// Checked by [`create`].

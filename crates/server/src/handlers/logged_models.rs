@@ -13,7 +13,7 @@ use api::{
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, Uri};
 use axum::response::Response;
-use store::experiments::ExperimentId;
+use store::experiments::{self, ExperimentId};
 use store::logged_models::{self, NewLoggedModel};
 use store::search::logged_models::{Dataset, LoggedModelQuery, OrderBy};
 
@@ -128,8 +128,7 @@ pub async fn search(
     State(app): State<App>,
     Proto(request): Proto<SearchLoggedModels>,
 ) -> Reply<SearchLoggedModelsResponse> {
-    let ids = request.experiment_ids.iter().map(|id| ExperimentId::parse(id).map(ExperimentId::get));
-    let ids = ids.collect::<Result<Vec<_>, _>>()?;
+    let ids = experiments::numbers(&request.experiment_ids)?;
     let (models, next_page_token) = app
         .db()
         .read(move |tx| {

@@ -3,7 +3,7 @@
 use crate::app::App;
 use crate::extract::{JsonBody, Proto};
 use crate::respond::{Empty, Json, Reply, empty};
-use api::error::{ErrorCode, invalid};
+use api::error::ErrorCode;
 use api::log_model::HistoryEntry;
 use api::request::missing_value;
 use api::{
@@ -12,7 +12,7 @@ use api::{
 };
 use axum::extract::State;
 use store::datasets;
-use store::experiments::ExperimentId;
+use store::experiments::{self, ExperimentId};
 use store::runs::{self, NewRun, RunSearch, RunUpdate, log, log_model};
 
 /// `POST runs/create`
@@ -42,7 +42,7 @@ pub async fn get(State(app): State<App>, Proto(request): Proto<RunRef>) -> Reply
 /// `POST runs/search`
 pub async fn search(State(app): State<App>, Proto(request): Proto<SearchRuns>) -> Reply<SearchRunsResponse> {
     let query = RunSearch {
-        experiment_ids: experiment_numbers(&request.experiment_ids)?,
+        experiment_ids: experiments::numbers(&request.experiment_ids)?,
         filter: request.filter.unwrap_or_default(),
         view: request.run_view_type.unwrap_or_default(),
         max_results: request.max_results.unwrap_or(DEFAULT_MAX_RESULTS),
@@ -56,14 +56,6 @@ pub async fn search(State(app): State<App>, Proto(request): Proto<SearchRuns>) -
 
 /// How many runs a search answers that does not say.
 const DEFAULT_MAX_RESULTS: i64 = 1000;
-
-/// The numbers of experiments that a search looks in; one that does not exist finds nothing.
-fn experiment_numbers(ids: &[String]) -> api::Result<Vec<i64>> {
-    let number = |id: &String| {
-        id.trim().parse().map_err(|_| invalid(format!("Invalid experiment ID: '{id}'. It must be a number.")))
-    };
-    ids.iter().map(number).collect()
-}
 
 /// `POST runs/update`
 pub async fn update(State(app): State<App>, Proto(request): Proto<UpdateRun>) -> Reply<UpdateRunResponse> {
