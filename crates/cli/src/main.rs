@@ -1,18 +1,28 @@
 //! `ferroflow`: MLflow's tracking server as one binary.
 
+mod banner;
 mod config;
-mod parse;
+mod log;
 mod start;
+mod usage;
 
 use clap::{Parser, Subcommand};
-use config::server::ServerOptions;
-use parse::parse;
+use config::ServerOptions;
 use std::process::ExitCode;
+
+const EXAMPLES: &str = "\
+Examples:
+  ferroflow server           SQLite in ./mlflow.db, artifacts in ./mlartifacts, on port 5000
+  ferroflow server --help    every option, with its environment variable";
 
 /// MLflow's tracking server as one small binary.
 #[derive(Parser)]
-#[command(name = "ferroflow", version, arg_required_else_help = true, after_help = EXAMPLES)]
+#[command(name = "ferroflow", version, arg_required_else_help = true, after_help = EXAMPLES, max_term_width = 110)]
 struct Cli {
+    /// Not here: a shell can load the file.
+    #[arg(long, value_name = "FILE", hide = true, global = true)]
+    env_file: Option<String>,
+
     #[command(subcommand)]
     command: Command,
 }
@@ -20,24 +30,21 @@ struct Cli {
 #[derive(Subcommand)]
 enum Command {
     /// Run the tracking server.
+    #[command(visible_alias = "ui")]
     Server(Box<ServerOptions>),
 }
 
-const EXAMPLES: &str = "\
-Examples:
-  ferroflow server                       SQLite in ./mlflow.db, artifacts in ./mlartifacts, http://127.0.0.1:5000
-  ferroflow server --help                every option, with its environment variable";
-
 fn main() -> ExitCode {
-    let Command::Server(options) = match parse::<Cli>() {
-        Ok(cli) => cli.command,
-        Err(error) => return error.print(),
+    let Cli { env_file, command: Command::Server(options) } = match usage::parse() {
+        Ok(cli) => cli,
+        Err(code) => return code,
     };
+    if env_file.is_some() {
+        return usage::fail(2, "--env-file is not here; load the file in the shell: set -a; . FILE; set +a");
+    }
     match start::server(*options) {
         Ok(()) => ExitCode::SUCCESS,
-        Err(failure) => {
-            eprintln!("Error: {failure}");
-            failure.exit_code()
-        }
+        Err(start::Failure::Usage(text)) => usage::fail(2, &text),
+        Err(start::Failure::Start(text)) => usage::fail(1, &text),
     }
 }

@@ -1,367 +1,283 @@
-//! `ferroflow server` as its operators meet it: the program itself, its exit codes and its words.
+//! The binary as its users meet it: help, exit codes, one sentence for each mistake, and an orderly end.
 
+mod common;
+
+use common::{Done, Server, run};
+use std::fs;
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::path::Path;
-use std::process::{Child, Command, Output, Stdio};
-use std::sync::mpsc::{Receiver, channel};
-use std::time::{Duration, Instant};
+use std::process::Command;
+use std::time::Duration;
 use store::db::Db;
 use store::uri::DatabaseUri;
 
-const LONG: Duration = Duration::from_secs(60);
-
-/// The program in a folder of its own, without the variables of whoever runs the tests.
-fn ferroflow(folder: &Path, args: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_ferroflow"));
-    command.args(args).current_dir(folder).env_clear().stdin(Stdio::null());
-    command.stdout(Stdio::piped()).stderr(Stdio::piped());
-    command
-}
-
-fn folder() -> tempfile::TempDir {
-    tempfile::tempdir().expect("a folder")
-}
-
-fn text(bytes: &[u8]) -> String {
-    String::from_utf8(bytes.to_vec()).expect("text")
-}
-
-fn finished(mut command: Command) -> Output {
-    let mut child = command.spawn().expect("a process");
-    let deadline = Instant::now() + LONG;
-    while child.try_wait().expect("a status").is_none() {
-        if Instant::now() > deadline {
-            child.kill().expect("a kill");
-            panic!("the server started: {command:?}");
-        }
-        std::thread::sleep(Duration::from_millis(5));
+fn assert_fails(done: &Done, code: i32, words: &[&str]) {
+    assert_eq!(done.code, Some(code), "{}", done.stderr);
+    assert_eq!(done.stdout, "");
+    assert_eq!(done.stderr.lines().count(), 1, "{}", done.stderr);
+    assert!(done.stderr.starts_with("Error: ") && done.stderr.ends_with(".\n"), "{}", done.stderr);
+    for word in words {
+        assert!(done.stderr.contains(word), "no {word} in {}", done.stderr);
     }
-    child.wait_with_output().expect("an output")
 }
 
-/// What `ferroflow server ARGS` says before it ends with `code`.
-fn refused(folder: &Path, args: &[&str], code: i32) -> String {
-    let args: Vec<_> = ["server", "--port", "0"].iter().chain(args).copied().collect();
-    let output = finished(ferroflow(folder, &args));
-    let said = text(&output.stderr);
-    assert_eq!(output.status.code(), Some(code), "{args:?}: {said}");
-    assert_eq!(text(&output.stdout), "", "{args:?}");
-    assert!(said.lines().count() <= 2 && said.starts_with("Error: "), "{args:?}: {said}");
-    assert!(!said.contains("..\n"), "{args:?}: {said}");
-    said
+fn sqlite(path: &Path) -> String {
+    format!("sqlite:///{}", path.display())
 }
 
-/// A running server on a free port.
-struct Server {
-    child: Child,
-    lines: Receiver<String>,
-    said: String,
-    port: u16,
-}
-
-impl Server {
-    fn start(folder: &Path, args: &[&str]) -> Self {
-        let args: Vec<_> = ["server", "--port=0"].iter().chain(args).copied().collect();
-        Self::of(ferroflow(folder, &args))
-    }
-
-    /// Waits for the line with the address.
-    fn of(mut command: Command) -> Self {
-        let mut child = command.spawn().expect("a process");
-        let mut stderr = child.stderr.take().expect("a pipe");
-        let (sender, lines) = channel();
-        std::thread::spawn(move || {
-            let (mut chunk, mut waiting) = ([0; 4096], String::new());
-            while let Ok(count @ 1..) = stderr.read(&mut chunk) {
-                waiting.push_str(&String::from_utf8_lossy(&chunk[..count]));
-                while let Some(end) = waiting.find('\n') {
-                    let _ = sender.send(waiting.drain(..=end).collect::<String>());
-                }
-            }
-        });
-        let mut server = Self { child, lines, said: String::new(), port: 0 };
-        server.wait_for("  web UI ");
-        let address = server.said.split("http://").nth(1).expect("an address");
-        let address = address.split([' ', '\n', '/']).next().expect("an address");
-        server.port = address.rsplit(':').next().and_then(|port| port.parse().ok()).expect("a port");
-        server
-    }
-
-    fn wait_for(&mut self, words: &str) {
-        while !self.said.contains(words) {
-            match self.lines.recv_timeout(LONG) {
-                Ok(line) => self.said.push_str(&line),
-                Err(_) => panic!("no {words:?} in: {}", self.said),
-            }
+#[test]
+fn help_shows_examples_and_no_values_of_the_environment() {
+    let folder = tempfile::tempdir().unwrap();
+    let secret = [("MLFLOW_BACKEND_STORE_URI", "postgresql://user:geheim@h/d")];
+    for (arguments, words) in [
+        (&["--help"] as &[&str], &["Examples:", "ferroflow server"] as &[&str]),
+        (
+            &["server", "--help"],
+            &["Examples:", "--backend-store-uri", "MLFLOW_BACKEND_STORE_URI", "--ui-dir"],
+        ),
+        (&["--version"], &["ferroflow ", env!("CARGO_PKG_VERSION")]),
+    ] {
+        let done = run(folder.path(), arguments, &secret);
+        assert_eq!((done.code, done.stderr.as_str()), (Some(0), ""));
+        assert!(!done.stdout.contains("geheim"));
+        for word in words {
+            assert!(done.stdout.contains(word), "no {word} in {}", done.stdout);
         }
     }
-
-    fn connect(&self) -> TcpStream {
-        let stream = TcpStream::connect(("127.0.0.1", self.port)).expect("a connection");
-        stream.set_read_timeout(Some(LONG)).expect("a timeout");
-        stream
-    }
-
-    fn get(&self, path: &str) -> String {
-        let mut stream = self.connect();
-        let request = format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
-        stream.write_all(request.as_bytes()).expect("a request");
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).expect("an answer");
-        answer
-    }
-
-    fn signal(&self, name: &str) {
-        let status = Command::new("kill").args([name, &self.child.id().to_string()]).status();
-        assert!(status.expect("kill").success());
-    }
-
-    /// Everything it said, and its exit code.
-    fn ended(mut self) -> (String, Option<i32>) {
-        let deadline = Instant::now() + LONG;
-        let status = loop {
-            match self.child.try_wait().expect("a status") {
-                Some(status) => break status,
-                None if Instant::now() > deadline => panic!("still running: {}", self.said),
-                None => std::thread::sleep(Duration::from_millis(5)),
-            }
-        };
-        while let Ok(line) = self.lines.recv_timeout(LONG) {
-            self.said.push_str(&line);
-        }
-        (std::mem::take(&mut self.said), status.code())
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
+    let done = run(folder.path(), &[], &[]);
+    assert!(done.code == Some(2) && done.stdout.is_empty() && done.stderr.contains("server"));
 }
 
 #[test]
-fn help_has_examples_and_variables() {
-    let folder = folder();
-    let output = finished(ferroflow(folder.path(), &["server", "--help"]));
-    let said = text(&output.stdout);
-    assert_eq!(output.status.code(), Some(0));
-    for words in ["Examples:", "--allowed-hosts mlflow.example", "MLFLOW_BACKEND_STORE_URI", "-h, --host"] {
-        assert!(said.contains(words), "no {words} in {said}");
-    }
-    let mut secret = ferroflow(folder.path(), &["server", "--help"]);
-    secret.env("MLFLOW_BACKEND_STORE_URI", "postgresql://u:geheim@h/d");
-    assert!(!text(&finished(secret).stdout).contains("geheim"));
-}
-
-#[test]
-fn wrong_options_end_with_2() {
-    let folder = folder();
-    std::fs::create_dir(folder.path().join("empty")).expect("a folder");
-    for (args, words) in [
-        (&["--host"][..], "'--host <HOST>'"),
-        (&["--port", "http"], "'--port <PORT>'"),
-        (&["--backend-stor-uri=x"], "'--backend-stor-uri'"),
-        (&["surplus"], "surplus"),
-        (&["--static-prefix", "ml"], "--static-prefix must begin with a '/'"),
-        (&["--static-prefix", "/ml/"], "--static-prefix should not end with a '/'"),
-        (&["--app-name", "basic-auth"], "--app-name comes with a later version"),
-        (&["--expose-prometheus", "m"], "--expose-prometheus comes with a later version"),
-        (&["--backend-store-uri", "./mlruns"], "sqlite:///"),
-        (&["--backend-store-uri", "file:///mlruns"], "sqlite:///"),
-        (&["--backend-store-uri", "sqlite://x.db"], "three slashes"),
-        (&["--backend-store-uri", "mysql://h/d"], "MySQL"),
-        (&["--registry-store-uri", "sqlite:///b.db"], "--registry-store-uri must be the same"),
-        (&["--artifacts-destination", "s3://bucket/x"], "comes with a later version"),
-        (&["--artifacts-destination=wasbs://c@a.blob.core.windows.net"], "comes with a later version"),
-        (&["--artifacts-only", "--backend-store-uri", "sqlite:///x.db"], "--artifacts-only keeps no runs"),
-        (&["--artifacts-only", "--no-serve-artifacts"], "nothing to serve"),
-        (&["--gunicorn-opts", "-t 9", "--uvicorn-opts", "x"], "Cannot specify multiple server options"),
-        (&["--dev", "--gunicorn-opts", "-t 9"], "'--dev' and '--gunicorn-opts' cannot be"),
-        (&["--dev", "--uvicorn-opts=--reload"], "'--dev' and '--uvicorn-opts' cannot be"),
-        (&["--x-frame-options", "ALLOW-FROM x"], "SAMEORIGIN, DENY or NONE"),
-        (&["--ui-dir", "empty"], "no index.html"),
-        (&["--artifacts-only=maybe"], "true or false"),
+fn wrong_values_are_one_sentence() {
+    let folder = tempfile::tempdir().unwrap();
+    for (arguments, word) in [
+        ("nonsense", "nonsense"),
+        ("--env-file x server", "--env-file"),
+        ("server --no-such-option", "--no-such-option"),
+        ("server --port abc", "--port"),
+        ("server --port 70000", "70000"),
+        ("server --port -1", "-1"),
+        ("server --port", "--port"),
+        ("server --shutdown-grace soon", "--shutdown-grace"),
+        ("server --log-level loud", "--log-level"),
+        ("server --backend-store-uri ./mlruns", "file store"),
+        ("server --backend-store-uri file:///mlruns", "file store"),
+        ("server --backend-store-uri mysql://user@host/database", "MySQL"),
+        ("server --backend-store-uri sqlite://x.db", "three slashes"),
+        ("server --registry-store-uri sqlite:///other.db", "--registry-store-uri"),
+        ("server --static-prefix ml", "must begin with a '/'"),
+        ("server --static-prefix /ml/", "should not end with a '/'"),
+        ("server --static-prefix /{ml}", "--static-prefix"),
+        ("server --artifacts-destination s3://bucket", "later version"),
+        ("server --artifacts-only --no-serve-artifacts", "--artifacts-only"),
+        ("server --artifacts-only --backend-store-uri sqlite:///x.db", "--artifacts-only"),
+        ("server --app-name basic-auth", "later version"),
+        ("server --expose-prometheus metrics", "later version"),
+        ("server --gunicorn-opts x --uvicorn-opts y", "Cannot specify multiple server options"),
+        ("server --dev --uvicorn-opts y", "cannot be specified together"),
+        ("server --x-frame-options ALLOW-FROM", "SAMEORIGIN"),
+        ("server --allowed-hosts http://mlflow.example", "--allowed-hosts"),
+        ("server --cors-allowed-origins mlflow.example", "--cors-allowed-origins"),
+        ("server --ui-dir /no/such/folder", "--ui-dir"),
     ] {
-        let said = refused(folder.path(), args, 2);
-        assert!(said.contains(words), "{args:?}: no {words:?} in {said}");
+        let arguments: Vec<_> = arguments.split(' ').collect();
+        assert_fails(&run(folder.path(), &arguments, &[]), 2, &[word]);
     }
-    assert!(!folder.path().join("mlflow.db").exists(), "a refused start must leave nothing behind");
-}
-
-#[test]
-fn no_password_is_repeated() {
-    let folder = folder();
-    let dead = TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("a port");
-    let unreachable = format!("postgresql://u:geheim@{dead}/ml");
-    for (args, code) in [
-        (&["--backend-store-uri", "postgresql://u:geheim@h:notaport/ml"][..], 2),
-        (&["--backend-store-uri", "oracle://u:geheim@h/ml"], 2),
-        (&["--backend-store-uri", "postgresql://u:geheim@h/ml?sslmode=require"], 2),
-        (&["postgresql://u:geheim@h/ml"], 2),
-        (&["--port", "postgresql://u:geheim@h/ml"], 2),
-        (&["--artifacts-only", "--backend-store-uri", "postgresql://u:geheim@h/ml"], 2),
-        (&["--registry-store-uri", "postgresql://u:geheim@h/ml"], 2),
-        (&["--backend-store-uri", &unreachable], 1),
+    for (name, value, word) in [
+        ("MLFLOW_PORT", "abc", "abc"),
+        ("MLFLOW_ARTIFACTS_ONLY", "perhaps", "--artifacts-only"),
+        ("MLFLOW_SERVE_ARTIFACTS", "2", "--serve-artifacts"),
+        ("MLFLOW_BACKEND_STORE_URI", "nonsense://x", "--backend-store-uri"),
+        ("FERROFLOW_LOG", "loud", "--log-level"),
     ] {
-        let said = refused(folder.path(), args, code);
-        assert!(!said.contains("geheim"), "{args:?}: {said}");
+        assert_fails(&run(folder.path(), &["server"], &[(name, value)]), 2, &[word]);
     }
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0, "nothing was made");
 }
 
 #[test]
-fn surroundings_that_do_not_fit_end_with_1() {
-    let folder = folder();
-    let path = |name: &str| folder.path().join(name);
-    std::fs::create_dir(path("folder.db")).expect("a folder");
-    std::fs::write(path("garbage.db"), "not a database at all, but long enough to look at\n".repeat(99))
-        .expect("a file");
-    std::fs::write(path("file"), "").expect("a file");
-    let taken = TcpListener::bind("127.0.0.1:0").expect("a port");
-    let port = taken.local_addr().expect("an address").port().to_string();
-    let said = text(&finished(ferroflow(folder.path(), &["server", "-p", &port])).stderr);
-    assert!(said.contains(&format!("cannot listen on 127.0.0.1:{port}")), "{said}");
-    assert_eq!(said.lines().count(), 1, "{said}");
-    for (args, words) in [
-        (&["--backend-store-uri", "sqlite:///folder.db"][..], "folder.db"),
-        (&["--backend-store-uri", "sqlite:///garbage.db"], "garbage.db"),
-        (&["--backend-store-uri", "sqlite:///no/such/folder/x.db"], "no/such/folder/x.db"),
-        (&["--artifacts-destination", "file"], "cannot write to"),
-        (&["--host", "203.0.113.1"], "cannot listen on 203.0.113.1:"),
+fn passwords_are_never_printed() {
+    let folder = tempfile::tempdir().unwrap();
+    let closed = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let uri = format!("postgresql://user:geheim@127.0.0.1:{closed}/db");
+    let with_equals = format!("--backend-store-url={uri}");
+    for arguments in [
+        vec!["server", "--port", "0", "--backend-store-uri", &uri],
+        vec!["server", "--registry-store-uri", &uri],
+        vec!["server", "--backend-store-uri", "postgresql://user:geheim@host:port/db"],
+        vec!["server", "--backend-store-uri", "mysql://user:geheim@host/db"],
+        vec!["server", "--artifacts-destination", "s3://key:geheim@bucket"],
+        vec!["server", "--artifacts-only", "--backend-store-uri", &uri],
+        vec!["server", "--port", &uri],
+        vec!["server", &with_equals],
+        vec!["server", "postgresql://host/db?user=u&password=geheim"],
+        vec!["server", &uri],
+        vec![&uri],
     ] {
-        let said = refused(folder.path(), args, 1);
-        assert!(said.contains(words), "{args:?}: no {words:?} in {said}");
-        assert_eq!(said.lines().count(), 1, "{said}");
+        let done = run(folder.path(), &arguments, &[]);
+        assert!(matches!(done.code, Some(1 | 2)), "{arguments:?}");
+        assert!(!done.stderr.contains("geheim"), "{}", done.stderr);
     }
+    let done = run(folder.path(), &["server"], &[("MLFLOW_PORT", &uri)]);
+    assert!(done.code == Some(2) && !done.stderr.contains("geheim"), "{}", done.stderr);
 }
 
 #[test]
-fn schemas_of_others_are_refused_by_name() {
-    let folder = folder();
-    let revision = "CREATE TABLE alembic_version (version_num TEXT); \
-                    INSERT INTO alembic_version VALUES ('4465047574b1')";
-    make_database(&folder.path().join("mlflow.db"), revision);
-    let said = refused(folder.path(), &[], 1);
-    for revision in ["4465047574b1", "bf29a5ff90ea"] {
-        assert!(said.contains(revision), "no {revision} in {said}");
+fn surroundings_that_do_not_work_are_one_sentence() {
+    let folder = tempfile::tempdir().unwrap();
+    let in_folder = |name: &str| folder.path().join(name);
+    let server =
+        |arguments: &[&str]| run(folder.path(), &[&["server", "--port", "0"], arguments].concat(), &[]);
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = taken.local_addr().unwrap().port().to_string();
+    assert_fails(&run(folder.path(), &["server", "--port", &port], &[]), 1, &[&port, "another --port"]);
+    assert_fails(&server(&["--host", "no-such-host.invalid"]), 1, &["no-such-host.invalid", "--host"]);
+    assert!(!in_folder("mlflow.db").exists(), "no database is made on the way");
+
+    fs::write(in_folder("file"), "not a folder, and not a database\n".repeat(200)).unwrap();
+    let below_a_file = in_folder("file/artifacts");
+    let done = server(&["--artifacts-destination", below_a_file.to_str().unwrap()]);
+    assert_fails(&done, 1, &["cannot write", "--artifacts-destination"]);
+    for name in ["file", "", "no/such/folder/mlflow.db"] {
+        let done = server(&["--backend-store-uri", &sqlite(&in_folder(name))]);
+        assert_fails(&done, 1, &["cannot", &in_folder(name).display().to_string()]);
     }
-    make_database(&folder.path().join("other.db"), "CREATE TABLE other (a INTEGER)");
-    let said = refused(folder.path(), &["--backend-store-uri", "sqlite:///other.db"], 1);
-    assert!(said.contains("no MLflow schema revision"), "{said}");
 }
 
-fn make_database(path: &Path, sql: &'static str) {
-    let uri = DatabaseUri::parse(&format!("sqlite:///{}", path.display())).expect("an address");
-    let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
-    let made = runtime.block_on(async {
-        Db::open(&uri).await?.write(move |tx| Box::pin(async move { tx.script(sql).await })).await
-    });
-    made.expect("a database");
+#[tokio::test]
+async fn a_database_of_another_version_is_left_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("mlflow.db");
+    let made = Server::start(folder.path(), &[], &[]);
+    made.signal("TERM");
+    assert!(made.end().0.success());
+
+    let db = Db::open(&DatabaseUri::parse(&sqlite(&path)).unwrap()).await.unwrap();
+    let change = "UPDATE alembic_version SET version_num = 'fedcba987654'";
+    db.write(move |tx| Box::pin(async move { tx.exec(change, &[]).await })).await.unwrap();
+    drop(db);
+    let done = run(folder.path(), &["server", "--port", "0"], &[]);
+    assert_fails(&done, 1, &["fedcba987654", store::schema::HEAD]);
+
+    let other = sqlite(&folder.path().join("other.db"));
+    let db = Db::open(&DatabaseUri::parse(&other).unwrap()).await.unwrap();
+    let others = "CREATE TABLE other (a INTEGER)";
+    db.write(move |tx| Box::pin(async move { tx.exec(others, &[]).await })).await.unwrap();
+    drop(db);
+    let done = run(folder.path(), &["server", "--port", "0", "--backend-store-uri", &other], &[]);
+    assert_fails(&done, 1, &["no MLflow schema revision"]);
 }
 
 #[test]
 fn a_start_says_what_runs() {
-    let folder = folder();
-    // The last of repeated options counts, as with MLflow.
-    let server = Server::start(
-        folder.path(),
-        &[
-            "--host=203.0.113.1",
-            "--host",
-            "0.0.0.0",
-            "--static-prefix=/ml",
-            "-w",
-            "4",
-            "--gunicorn-opts",
-            "-t 9",
-        ],
-    );
-    assert!(server.get("/ml/health").ends_with("\r\n\r\nOK"));
-    let (port, said) = (server.port, server.said.clone());
-    for words in [
-        "Note: --workers means nothing here",
-        "Note: --gunicorn-opts means nothing here",
-        "with the API of MLflow 3.7.0",
-        &format!("  address    http://127.0.0.1:{port}/ml, on every network interface\n"),
-        "  database   SQLite mlflow.db, created, schema revision bf29a5ff90ea\n",
-        "mlartifacts, served by this server\n",
-    ] {
-        assert!(said.contains(words), "no {words:?} in {said}");
+    let folder = tempfile::tempdir().unwrap();
+    // Variables that are set to nothing, as compose files do, are not set.
+    let empty = [("MLFLOW_BACKEND_STORE_URI", ""), ("MLFLOW_PORT", ""), ("MLFLOW_ARTIFACTS_ONLY", "")];
+    // The last of repeated options counts, as in MLflow.
+    let options = ["--host=203.0.113.1", "--host", "0.0.0.0", "--static-prefix", "/ml"];
+    let first = Server::start(folder.path(), &options, &empty);
+    let address = format!("http://127.0.0.1:{}/ml, and every network interface\n", first.port);
+    let artifacts = format!("{}/mlartifacts, served by this server", folder.path().display());
+    for words in ["Ferroflow", &address, "SQLite mlflow.db, created", store::schema::HEAD, &artifacts] {
+        assert!(first.banner.contains(words), "no {words} in {}", first.banner);
     }
-    assert!(!said.contains('\x1b'), "colours without a terminal: {said}");
-    drop(server);
-    let mut command = ferroflow(folder.path(), &["server", "--no-serve-artifacts"]);
-    // An empty variable is none.
-    command.env("MLFLOW_PORT", "0").env("MLFLOW_HOST", "").env("MLFLOW_BACKEND_STORE_URI", "");
-    let server = Server::of(command);
-    assert!(server.said.contains("found, schema revision"), "{}", server.said);
-    assert!(server.said.contains("mlruns, not served by this server"), "{}", server.said);
+    assert!(!first.banner.contains('\x1b'));
+    assert!(first.request("GET /ml/health HTTP/1.1\r\nHost: any.example").starts_with("HTTP/1.1 200"));
+    drop(first);
+
+    let variables = [("MLFLOW_SERVE_ARTIFACTS", "false"), ("MLFLOW_WORKERS", "4")];
+    let second = Server::start(folder.path(), &["--default-artifact-root=ftp://u:geheim@h/x"], &variables);
+    for words in ["SQLite mlflow.db, existing", "ftp://h/x, reached by clients", "no effect here: --workers;"]
+    {
+        assert!(second.banner.contains(words), "no {words} in {}", second.banner);
+    }
+    let third = Server::start(folder.path(), &["--no-serve-artifacts", "--serve-artifacts"], &variables);
+    assert!(third.banner.contains("served by this server"), "{}", third.banner);
 }
 
 #[test]
-fn a_refused_host_is_explained_once() {
-    let folder = folder();
-    let mut server = Server::start(folder.path(), &["--allowed-hosts", "ml.example,localhost"]);
-    for host in ["10.evil.example", "10.evil.example", "last.example"] {
-        let mut stream = server.connect();
-        write!(stream, "GET / HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n").expect("a request");
+fn a_reader_that_went_away_stops_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let (reader, writer) = std::io::pipe().unwrap();
+    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    drop(reader);
+    let mut child = Command::new(env!("CARGO_BIN_EXE_ferroflow"))
+        .args(["server", "--port", &port.to_string()])
+        .current_dir(folder.path())
+        .stderr(writer)
+        .spawn()
+        .unwrap();
+    // It is answered only after everything that a start prints.
+    let answered = (0..1000).any(|_| {
+        std::thread::sleep(Duration::from_millis(20));
+        let Ok(mut connection) = TcpStream::connect(("127.0.0.1", port)) else { return false };
+        let mut answer = [0; 12];
+        connection.write_all(b"GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n").unwrap();
+        connection.read_exact(&mut answer).is_ok() && &answer == b"HTTP/1.1 200"
+    });
+    let running = child.try_wait().unwrap().is_none();
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert!(answered && running);
+}
+
+#[test]
+fn a_refused_host_is_logged_once_with_the_option_that_allows_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = Server::start(folder.path(), &[], &[]);
+    for _ in 0..3 {
+        let answer =
+            server.request("GET /api/2.0/mlflow/experiments/get HTTP/1.1\r\nHost: mlflow.example:5000");
+        assert!(
+            answer.starts_with("HTTP/1.1 403") && answer.ends_with("DNS rebinding attack detected"),
+            "{answer}"
+        );
+    }
+    server.signal("TERM");
+    let (status, log) = server.end();
+    assert!(status.success());
+    assert_eq!(log.matches("--allowed-hosts localhost,127.0.0.1,mlflow.example").count(), 1, "{log}");
+}
+
+const SLOW: &str = "POST /api/2.0/mlflow/experiments/create HTTP/1.1\r\nHost: localhost\r\n\
+                    Content-Type: application/json\r\nContent-Length: 17\r\nExpect: 100-continue\r\n\r\n";
+
+#[test]
+fn requests_in_flight_are_finished() {
+    let folder = tempfile::tempdir().unwrap();
+    for name in ["TERM", "INT"] {
+        let server = Server::start(folder.path(), &[], &[]);
+        let mut idle = server.connect();
+        let mut slow = server.connect();
+        slow.write_all(SLOW.as_bytes()).unwrap();
+        // `100 Continue` says that the handler has begun.
+        slow.read_exact(&mut [0; 25]).unwrap();
+        server.signal(name);
+        server.wait_for("stopping");
+        assert_eq!(idle.read(&mut [0; 1]).unwrap(), 0, "idle connections are closed at once");
+        write!(slow, "{{\"name\":\"x{name:_>5}\"}}").unwrap();
         let mut answer = String::new();
-        stream.read_to_string(&mut answer).expect("an answer");
-        assert!(answer.starts_with("HTTP/1.1 403"), "{answer}");
-    }
-    server.wait_for("--allowed-hosts ml.example,localhost,last.example");
-    let advice = "add --allowed-hosts ml.example,localhost,10.evil.example";
-    assert_eq!(server.said.matches(advice).count(), 1, "{}", server.said);
-}
-
-/// A request to create an experiment whose body has been sent up to its middle; the rest of it.
-fn half_a_request(server: &Server, name: &str) -> (TcpStream, String) {
-    let body = format!(r#"{{"name": "{name}"}}"#);
-    let (first, rest) = body.split_at(body.len() / 2);
-    let mut stream = server.connect();
-    let head = format!(
-        "POST /api/2.0/mlflow/experiments/create HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n\
-         Content-Length: {}\r\nExpect: 100-continue\r\n\r\n",
-        body.len()
-    );
-    stream.write_all(head.as_bytes()).expect("a head");
-    // The server asks for the body once a handler reads it, so the request is in flight.
-    let mut answer = [0; 25];
-    stream.read_exact(&mut answer).expect("an answer");
-    assert_eq!(&answer, b"HTTP/1.1 100 Continue\r\n\r\n");
-    stream.write_all(first.as_bytes()).expect("half a body");
-    (stream, rest.to_owned())
-}
-
-#[test]
-fn told_to_stop_it_finishes_what_has_begun() {
-    for signal in ["-TERM", "-INT"] {
-        let folder = folder();
-        let mut server = Server::start(folder.path(), &[]);
-        let (mut stream, rest) = half_a_request(&server, "slow");
-        server.signal(signal);
-        server.wait_for("stopping: finishing the requests in flight");
-        stream.write_all(rest.as_bytes()).expect("the other half");
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).expect("an answer");
-        assert!(answer.starts_with("HTTP/1.1 200 OK"), "{answer}");
-        assert!(answer.contains("experiment_id"), "{answer}");
-        let (said, code) = server.ended();
-        assert_eq!(code, Some(0), "{said}");
-        assert!(!said.contains("panicked"), "{said}");
+        slow.read_to_string(&mut answer).unwrap();
+        assert!(answer.starts_with("HTTP/1.1 200") && answer.contains("experiment_id"), "{answer}");
+        assert_eq!(server.end().0.code(), Some(0));
     }
 }
 
 #[test]
-fn told_twice_it_stops_at_once() {
-    let folder = folder();
-    let mut server = Server::start(folder.path(), &[]);
-    let _unfinished = half_a_request(&server, "never");
-    server.signal("-TERM");
-    server.wait_for("stopping: finishing the requests in flight");
-    server.signal("-INT");
-    let (said, code) = server.ended();
-    assert_eq!(code, Some(1), "{said}");
-    assert!(said.contains("stopped at once"), "{said}");
+fn a_second_signal_and_the_end_of_the_grace_cut_off() {
+    let folder = tempfile::tempdir().unwrap();
+    for grace in ["3600", "0"] {
+        let server = Server::start(folder.path(), &["--shutdown-grace", grace], &[]);
+        let mut slow = server.connect();
+        slow.write_all(SLOW.as_bytes()).unwrap();
+        slow.read_exact(&mut [0; 25]).unwrap();
+        server.signal("TERM");
+        if grace != "0" {
+            server.wait_for("stopping");
+            server.signal("TERM");
+        }
+        assert_eq!(server.end().0.code(), Some(1));
+    }
 }

@@ -1,64 +1,150 @@
-//! The accept loop: timeouts that uploads of hours survive, and a shutdown that finishes what has begun.
+//! The accept loop: timeouts that uploads of hours survive, and an end that finishes what has begun.
 
 use axum::Router;
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
-use hyper_util::server::conn::auto;
+use hyper::server::conn::http1;
+use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
 use hyper_util::service::TowerToHyperService;
 use std::future::Future;
+use std::io;
 use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
 
-/// How long a client may take to send a request's head, so that idle sockets do not pile up.
+/// How long a client may take to send a request's head, and a connection may wait for its next request.
 const HEADER_TIMEOUT: Duration = Duration::from_secs(30);
-/// How long the requests in flight may take to finish once the server is told to stop.
-const GRACE: Duration = Duration::from_secs(30);
+/// How long to wait when no connection can be accepted.
+const RETRY: Duration = Duration::from_millis(100);
 
-/// Serves until `stop` is ready, then closes idle connections, finishes the requests in flight and returns.
+/// How serving ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum End {
+    /// Every request was answered.
+    Finished,
+    /// Requests were cut off.
+    CutOff,
+}
+
+/// Serves until `stop` is ready, then closes idle connections and finishes the requests in flight, but only until the
+/// future is ready too that `cut_off` makes of what `stop` returned.
 ///
 /// There is no limit on a request's time: artifacts of any size come and go. A client that sends no head is dropped.
-pub async fn serve(listener: TcpListener, router: Router, stop: impl Future<Output = ()>) {
-    let mut server = auto::Builder::new(TokioExecutor::new()).http1_only();
-    server.http1().timer(TokioTimer::new()).header_read_timeout(HEADER_TIMEOUT);
+pub async fn serve<T, CutOff: Future<Output = ()>>(
+    listener: TcpListener,
+    router: Router,
+    stop: impl Future<Output = T>,
+    cut_off: impl FnOnce(T) -> CutOff,
+) -> End {
+    let mut server = http1::Builder::new();
+    server.timer(TokioTimer::new()).header_read_timeout(HEADER_TIMEOUT);
     let connections = GracefulShutdown::new();
+    let service = TowerToHyperService::new(router);
     tokio::pin!(stop);
-    loop {
+    let told = loop {
         let stream = tokio::select! {
             accepted = accept(&listener) => accepted,
-            () = &mut stop => break,
+            told = &mut stop => break told,
         };
-        let service = TowerToHyperService::new(router.clone());
-        let connection = server.serve_connection(TokioIo::new(stream), service).into_owned();
-        let connection = connections.watch(connection);
+        let connection = connections.watch(server.serve_connection(TokioIo::new(stream), service.clone()));
         tokio::spawn(async move {
             if let Err(error) = connection.await {
                 // Clients hang up all the time; that is theirs to know.
-                tracing::debug!(error = %error, "a connection ended with an error");
+                tracing::debug!(%error, "a connection ended with an error");
             }
         });
-    }
+    };
+    // New connections are refused from here on, so that a balancer sends them elsewhere.
     drop(listener);
     tokio::select! {
-        () = connections.shutdown() => {}
-        () = tokio::time::sleep(GRACE) => {
-            tracing::warn!("requests still running after {} s are cut off", GRACE.as_secs());
-        }
+        () = connections.shutdown() => End::Finished,
+        () = cut_off(told) => End::CutOff,
     }
 }
 
 async fn accept(listener: &TcpListener) -> TcpStream {
+    let mut failing = false;
     loop {
         match listener.accept().await {
             Ok((stream, _)) => {
                 // Answers are small and complete: waiting to fill a packet only delays them.
-                let _ = stream.set_nodelay(true);
+                if let Err(error) = stream.set_nodelay(true) {
+                    tracing::debug!(%error, "a connection was gone before it began");
+                }
                 return stream;
             }
+            Err(error) if is_the_clients(&error) => {}
             Err(error) => {
-                // Out of file descriptors, mostly: existing connections must be able to end before the next try.
-                tracing::error!(%error, "no connection could be accepted");
-                tokio::time::sleep(Duration::from_millis(100)).await;
+                // Out of file descriptors, mostly: connections must be able to end before the next try. Said once, as
+                // it may last.
+                if !failing {
+                    tracing::error!(%error, "no connection can be accepted; raising the limit of open files may help");
+                }
+                failing = true;
+                tokio::time::sleep(RETRY).await;
             }
         }
+    }
+}
+
+/// Whether only this one connection failed.
+fn is_the_clients(error: &io::Error) -> bool {
+    use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset};
+    matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use axum::body::Bytes;
+    use axum::routing::post;
+    use std::net::SocketAddr;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::sync::oneshot;
+    use tokio::task::JoinHandle;
+
+    /// A server that echoes bodies, the sender that stops it, and the sender that makes it hurry.
+    async fn echo() -> (SocketAddr, oneshot::Sender<()>, oneshot::Sender<()>, JoinHandle<End>) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let router = Router::new().route("/", post(|body: Bytes| async { body }));
+        let ((stop, stopped), (hurry, hurried)) = (oneshot::channel(), oneshot::channel::<()>());
+        let stop_serving = async { stopped.await.unwrap() };
+        let serving =
+            tokio::spawn(serve(listener, router, stop_serving, |()| async { hurried.await.unwrap() }));
+        (address, stop, hurry, serving)
+    }
+
+    async fn begin(address: SocketAddr) -> TcpStream {
+        let mut client = TcpStream::connect(address).await.unwrap();
+        let head = b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\nExpect: 100-continue\r\n\r\n";
+        client.write_all(head).await.unwrap();
+        let mut go_on = [0; 25];
+        // Sent once the handler waits for the body, so that the request is in flight for certain.
+        client.read_exact(&mut go_on).await.unwrap();
+        assert!(go_on.starts_with(b"HTTP/1.1 100"));
+        client
+    }
+
+    #[tokio::test]
+    async fn what_has_begun_is_finished_and_idle_connections_are_closed() {
+        let (address, stop, _hurry, serving) = echo().await;
+        let mut fresh = TcpStream::connect(address).await.unwrap();
+        let mut busy = begin(address).await;
+        stop.send(()).unwrap();
+        assert_eq!(fresh.read(&mut [0; 1]).await.unwrap(), 0, "a connection without a request is closed");
+        assert!(TcpStream::connect(address).await.is_err(), "no new connections");
+        busy.write_all(b"body").await.unwrap();
+        let mut answer = String::new();
+        busy.read_to_string(&mut answer).await.unwrap();
+        assert!(answer.starts_with("HTTP/1.1 200") && answer.ends_with("body"), "{answer}");
+        assert_eq!(serving.await.unwrap(), End::Finished);
+    }
+
+    #[tokio::test]
+    async fn a_hurry_cuts_off() {
+        let (address, stop, hurry, serving) = echo().await;
+        let _busy = begin(address).await;
+        stop.send(()).unwrap();
+        hurry.send(()).unwrap();
+        assert_eq!(serving.await.unwrap(), End::CutOff);
     }
 }

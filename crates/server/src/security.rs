@@ -1,6 +1,6 @@
 //! What stands between a browser and the server: checks of Host and Origin, answers to preflights, and headers.
 //!
-//! Mirrors the security middleware of MLflow 3.5 and later, with these differences, all wanted. Hosts: see [`hosts`].
+//! Mirrors the security middleware of MLflow 3.5 and later, with these differences, all wanted. Hosts: see `security/hosts.rs`.
 //! Requests that change something are refused to pages of foreign origins on every route, not only under `/api/`; in
 //! return the server's own pages pass without being listed. Credentials are only for origins that are named or of this
 //! machine, never for `*`. Refusals carry the security headers too.

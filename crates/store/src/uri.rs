@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 /// Where the tracking data is.
-#[derive(Clone)]
+#[derive(Clone, PartialEq, Eq)]
 pub enum DatabaseUri {
     /// A PostgreSQL server.
     Postgres(Box<tokio_postgres::Config>),
@@ -19,7 +19,7 @@ impl DatabaseUri {
     /// One sentence that says what to write instead; it never repeats the address, which may hold a password.
     pub fn parse(uri: &str) -> Result<Self, String> {
         let (scheme, rest) =
-            uri.split_once("://").ok_or("a database address starts with sqlite:/// or postgresql://")?;
+            uri.split_once("://").ok_or("write sqlite:///PATH or postgresql://USER@HOST/DATABASE; folders of the file store are not supported")?;
         match scheme.split('+').next().unwrap_or_default() {
             "sqlite" => sqlite(rest),
             "postgresql" | "postgres" => postgres(rest),

@@ -1,0 +1,111 @@
+//! The lines that say what runs.
+
+use crate::config::ServerOptions;
+use server::Settings;
+use std::fmt::Write;
+use std::net::SocketAddr;
+use std::time::Duration;
+use store::schema::{self, Prepared};
+use store::uri::DatabaseUri;
+
+/// What a start found and made.
+pub struct Facts<'a> {
+    pub options: &'a ServerOptions,
+    pub settings: &'a Settings,
+    pub database: &'a DatabaseUri,
+    pub prepared: Prepared,
+    pub address: SocketAddr,
+    pub took: Duration,
+}
+
+/// The lines, with colours or without.
+pub fn lines(facts: &Facts, colours: bool) -> String {
+    let Facts { options, settings, database, prepared, address, took } = facts;
+    let (bold, dim, plain) = if colours { ("\x1b[1m", "\x1b[2m", "\x1b[0m") } else { ("", "", "") };
+    let everywhere = address.ip().is_unspecified();
+    let mut text = format!(
+        "{bold}Ferroflow {}{plain}, with the API of MLflow 3.7.0, ready after {} ms\n",
+        env!("CARGO_PKG_VERSION"),
+        took.as_millis()
+    );
+    let mut line = |name: &str, fact: String| {
+        // Writing to a string cannot fail.
+        let _ = writeln!(text, "  {dim}{name:<10}{plain} {fact}");
+    };
+    let url = url(options.network.host(), *address, &settings.static_prefix);
+    line(
+        "address",
+        format!("{bold}{url}{plain}{}", if everywhere { ", and every network interface" } else { "" }),
+    );
+    let made = if *prepared == Prepared::Created { "created" } else { "existing" };
+    line("database", format!("{}, {made}, schema revision {}", database.display(), schema::HEAD));
+    line(
+        "artifacts",
+        match &settings.destination {
+            Some(store) => format!("{store}, served by this server"),
+            None => format!("{}, reached by clients themselves", without_user(&settings.artifact_root)),
+        },
+    );
+    line(
+        "web UI",
+        match &options.pages.ui_dir {
+            Some(folder) => folder.display().to_string(),
+            None => "none; --ui-dir serves MLflow's".to_owned(),
+        },
+    );
+    if everywhere && options.security.is_local() {
+        line(
+            "hosts",
+            "this machine and private addresses; to be called NAME add --allowed-hosts localhost,NAME"
+                .to_owned(),
+        );
+    }
+    text
+}
+
+/// An address that a terminal makes clickable and a browser on this machine can open.
+fn url(host: &str, address: SocketAddr, prefix: &str) -> String {
+    let host = match host {
+        _ if address.ip().is_unspecified() => "127.0.0.1".to_owned(),
+        host if host.contains(':') => format!("[{host}]"),
+        host => host.to_owned(),
+    };
+    format!("http://{host}:{}{prefix}", address.port())
+}
+
+/// A URI without the name and password that may stand before its host.
+fn without_user(uri: &str) -> String {
+    let Some((scheme, rest)) = uri.split_once("://") else { return uri.to_owned() };
+    let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
+    let host = authority.rsplit('@').next().unwrap_or_default();
+    format!("{scheme}://{host}{path}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn urls_can_be_opened() {
+        for (host, address, expected) in [
+            ("127.0.0.1", "127.0.0.1:5000", "http://127.0.0.1:5000/ml"),
+            ("localhost", "127.0.0.1:5000", "http://localhost:5000/ml"),
+            ("0.0.0.0", "0.0.0.0:80", "http://127.0.0.1:80/ml"),
+            ("::", "[::]:80", "http://127.0.0.1:80/ml"),
+            ("fd00::1", "[fd00::1]:80", "http://[fd00::1]:80/ml"),
+        ] {
+            assert_eq!(url(host, address.parse().unwrap(), "/ml"), expected);
+        }
+    }
+
+    #[test]
+    fn users_of_artifact_stores_are_not_shown() {
+        for (uri, expected) in [
+            ("ftp://user:pass@host/path", "ftp://host/path"),
+            ("s3://bucket/a@b", "s3://bucket/a@b"),
+            ("/srv/mlruns", "/srv/mlruns"),
+        ] {
+            assert_eq!(without_user(uri), expected);
+        }
+    }
+}

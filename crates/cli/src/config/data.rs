@@ -1,0 +1,107 @@
+//! Where runs are kept, and how long their values may be.
+
+use super::values::truth;
+use clap::{ArgAction, Args};
+use std::fs;
+use std::path::Path;
+use store::uri::DatabaseUri;
+
+const DEFAULT: &str = "sqlite:///mlflow.db";
+
+#[derive(Args)]
+#[command(next_help_heading = "Tracking data")]
+pub struct DataOptions {
+    /// Where runs are kept: sqlite:///PATH or postgresql://USER@HOST/DATABASE [default: sqlite:///mlflow.db].
+    #[arg(long, env = "MLFLOW_BACKEND_STORE_URI", value_name = "URI")]
+    backend_store_uri: Option<String>,
+
+    /// Where registered models are kept: the same as --backend-store-uri.
+    #[arg(long, env = "MLFLOW_REGISTRY_STORE_URI", value_name = "URI")]
+    registry_store_uri: Option<String>,
+
+    /// Cut params and tags that are too long instead of refusing them.
+    #[arg(long, env = "MLFLOW_TRUNCATE_LONG_VALUES", value_parser = truth, default_value = "true", action = ArgAction::Set, value_name = "BOOL")]
+    pub truncate_long_values: bool,
+
+    /// The longest artifact location of an experiment, in characters.
+    #[arg(long, env = "MLFLOW_ARTIFACT_LOCATION_MAX_LENGTH", default_value_t = 2048, value_name = "N")]
+    pub artifact_location_max_length: usize,
+}
+
+impl DataOptions {
+    /// The database to serve.
+    ///
+    /// # Errors
+    /// A sentence that never repeats an address, which may hold a password.
+    pub fn database(&self, working_dir: &Path) -> Result<DatabaseUri, String> {
+        if self.backend_store_uri.is_none() && has_file_store(&working_dir.join("mlruns")) {
+            return Err(format!(
+                "./mlruns has runs of MLflow's file store, which is not supported. Name a database with \
+                 --backend-store-uri; {DEFAULT} is a new one without these runs"
+            ));
+        }
+        let uri = self.backend_store_uri.as_deref().unwrap_or(DEFAULT);
+        let database = DatabaseUri::parse(uri).map_err(|e| format!("--backend-store-uri: {e}"))?;
+        let registry = self.registry_store_uri.as_deref().map(DatabaseUri::parse).transpose();
+        match registry.map_err(|e| format!("--registry-store-uri: {e}"))? {
+            Some(registry) if registry != database => {
+                Err("--registry-store-uri must be the same database as --backend-store-uri; leave it out"
+                    .into())
+            }
+            _ => Ok(database),
+        }
+    }
+
+    /// Whether the operator chose a database other than the default one.
+    pub fn is_chosen(&self) -> bool {
+        self.backend_store_uri.as_deref().is_some_and(|uri| uri != DEFAULT)
+    }
+}
+
+/// MLflow's own test for data that a default start would go on with (`_has_existing_mlruns_data`).
+fn has_file_store(folder: &Path) -> bool {
+    let Ok(entries) = fs::read_dir(folder) else { return false };
+    entries.flatten().any(|entry| {
+        let numbered = entry.file_name().as_encoded_bytes().iter().all(u8::is_ascii_digit);
+        numbered && entry.path().join("meta.yaml").is_file()
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn options(backend: Option<&str>, registry: Option<&str>) -> DataOptions {
+        DataOptions {
+            backend_store_uri: backend.map(str::to_owned),
+            registry_store_uri: registry.map(str::to_owned),
+            truncate_long_values: true,
+            artifact_location_max_length: 2048,
+        }
+    }
+
+    #[test]
+    fn the_registry_is_in_the_same_database() {
+        let nowhere = Path::new("/nowhere");
+        for (backend, registry) in [
+            (None, None),
+            (None, Some(DEFAULT)),
+            (Some("postgresql://u:a@h/d"), Some("postgresql+psycopg2://u:a@h/d")),
+        ] {
+            assert!(options(backend, registry).database(nowhere).is_ok(), "{backend:?} {registry:?}");
+        }
+        let error = options(None, Some("postgresql://u:geheim@h/d")).database(nowhere).unwrap_err();
+        assert!(error.contains("--registry-store-uri") && !error.contains("geheim"), "{error}");
+    }
+
+    #[test]
+    fn runs_in_a_file_store_are_not_forgotten() {
+        let folder = tempfile::tempdir().unwrap();
+        let database = |backend| options(backend, None).database(folder.path());
+        fs::create_dir_all(folder.path().join("mlruns/0/artifacts")).unwrap();
+        assert!(database(None).is_ok(), "artifacts alone are no file store");
+        fs::write(folder.path().join("mlruns/0/meta.yaml"), "").unwrap();
+        assert!(database(None).unwrap_err().contains("file store"));
+        assert!(database(Some(DEFAULT)).is_ok());
+    }
+}
