@@ -173,6 +173,15 @@ def _nul_in_a_search(difference: Difference) -> bool:
     return difference.candidate.status == 400 and difference.candidate.message().endswith("the character NUL")
 
 
+def _missing_before_mistyped(difference: Difference) -> bool:
+    missing = difference.candidate.message().startswith("Missing value for required parameter")
+    return missing and difference.official.message().startswith("Invalid value null for parameter")
+
+
+def _nul_in_a_text(difference: Difference) -> bool:
+    return difference.candidate.status == 400 and "invalid byte sequence" in difference.candidate.message()
+
+
 def _line_break_in_a_path(difference: Difference) -> bool:
     return difference.official.body == {"detail": "Not Found"} and "%0a" in difference.request.path
 
@@ -327,5 +336,15 @@ WANTED: tuple[Wanted, ...] = (
         "NUL in a search",
         "PostgreSQL cannot compare it, so both engines refuse it.",
         _nul_in_a_search,
+    ),
+    Wanted(
+        "an absent value is called missing",
+        "When another field cannot be read, the official server calls an absent value null, and of the wrong type.",
+        _missing_before_mistyped,
+    ),
+    Wanted(
+        "NUL in a text",
+        "PostgreSQL cannot keep it. The official server notices only where the data set is a new one.",
+        _nul_in_a_text,
     ),
 )
