@@ -10,8 +10,9 @@ use std::io;
 use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
 
-/// How long a client may take to send a request's head, and a connection may wait for its next request.
-const HEADER_TIMEOUT: Duration = Duration::from_secs(30);
+/// How long a client may take to send a request's head, and a connection may wait for its next request. Longer than the 60 s
+/// for which proxies keep connections: one that is closed while a proxy sends on it is a 502.
+const HEADER_TIMEOUT: Duration = Duration::from_secs(75);
 /// How long to wait when no connection can be accepted.
 const RETRY: Duration = Duration::from_millis(100);
 
