@@ -20,7 +20,7 @@ KILLS = 20
 WRITERS = 4
 SECONDS_BETWEEN_KILLS = 0.5
 SECONDS_UNTIL_FIRST_ACKNOWLEDGEMENT = 20.0
-HISTORY_SIZE = 25_000
+PAGE_SIZE = "25000"
 API = "/api/2.0/mlflow/"
 
 
@@ -126,12 +126,9 @@ def _write_and_kill(server: Server, writers: list[Writer]) -> None:
 
 def _check(server: Server, writer: Writer) -> None:
     connection = Connection(server.port)
-    query = (("run_id", writer.run), ("metric_key", writer.key), ("max_results", str(HISTORY_SIZE)))
-    history = connection.send(Request("GET", API + "metrics/get-history", query)).json()
+    values = _history(connection, writer)
     run = connection.send(Request("GET", API + "runs/get", (("run_id", writer.run),))).json()["run"]["data"]
     connection.close()
-    assert "next_page_token" not in history, "more points than the check reads"
-    values = [int(point["value"]) for point in history["metrics"]]
     assert len(values) == len(set(values)), "points were doubled"
     assert writer.points <= set(values), "acknowledged points are missing"
     assert set(values) <= writer.in_flight, "points that were never sent"
@@ -140,6 +137,19 @@ def _check(server: Server, writer: Writer) -> None:
     (latest,) = (metric for metric in run["metrics"] if metric["key"] == writer.key)
     assert latest["step"] == max(values), "the latest value is not the one with the highest step"
     _check_batches_are_whole(values, {entry["key"] for entry in run["params"]}, writer)
+
+
+def _history(connection: Connection, writer: Writer) -> list[int]:
+    """All points of the run, over all pages."""
+    values: list[int] = []
+    token = ""
+    while True:
+        query = (("run_id", writer.run), ("metric_key", writer.key), ("max_results", PAGE_SIZE), ("page_token", token))
+        page = connection.send(Request("GET", API + "metrics/get-history", query)).json()
+        values += [int(point["value"]) for point in page["metrics"]]
+        token = page.get("next_page_token", "")
+        if not token:
+            return values
 
 
 def _check_batches_are_whole(values: list[int], params: set[str], writer: Writer) -> None:
