@@ -22,7 +22,7 @@ SMALLEST_ANSWER = 0.9
 
 @dataclass
 class Sample:
-    """One measurement. `problems` is empty when every answer was right and everything acknowledged was in the database."""
+    """One measurement. `problems` is empty when all answers were right and all that was acknowledged is stored."""
 
     engine: str
     call: str

@@ -9,8 +9,8 @@ examples:
   bench/run.py --list                               the names of the calls
 
 Programs: Ferroflow and the floor from target/release (see the README), `mlflow` from .venv or the path, `fml` from
-.venv-fasttrackml or the path; others with --ferroflow, --floor, --official, --fasttrackml. wrk and PostgreSQL come from the
-system's packages. A target whose program is missing is left out, and the report says so.
+.venv-fasttrackml or the path; others with --ferroflow, --floor, --official, --fasttrackml. wrk and PostgreSQL come from
+the system's packages. A target whose program is missing is left out, and the report says so.
 """
 
 from __future__ import annotations
@@ -75,7 +75,7 @@ def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=summary, epilog=examples, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--quick", action="store_true", help="3 rounds of 1 s, 1 for the other servers, and without four of the calls")
+    parser.add_argument("--quick", action="store_true", help="3 rounds of 1 s, 1 for other servers; leaves out four calls")
     parser.add_argument("--targets", nargs="+", choices=TARGETS, default=TARGETS)
     parser.add_argument("--engines", nargs="+", choices=ENGINES, default=ENGINES)
     parser.add_argument("--calls", nargs="+", metavar="CALL", help="all of them by default; see --list")
