@@ -69,9 +69,8 @@ class Database:
                 return f"journal_mode={connection.execute('PRAGMA journal_mode').fetchone()[0]}"
             finally:
                 connection.close()
-        return ", ".join(
-            f"{name}={_psql(self.uri, ['-At', '-c', f'SHOW {name}']).strip()}" for name in ("fsync", "synchronous_commit")
-        )
+        values = {name: _psql(self.uri, ["-At", "-c", f"SHOW {name}"]).strip() for name in ("fsync", "synchronous_commit")}
+        return ", ".join(f"{name}={value}" for name, value in values.items())
 
 
 class Cluster:
@@ -83,7 +82,8 @@ class Cluster:
             shutil.chown(self.directory, SERVER_USER)
         self.port = free_port()
         data = str(self.directory / "data")
-        _as_server_user([program("initdb"), "-D", data, "-U", SERVER_USER, "--auth=trust", "-E", "UTF8", "--locale=C.UTF-8"])
+        made = ["-D", data, "-U", SERVER_USER, "--auth=trust", "-E", "UTF8", "--locale=C.UTF-8"]
+        _as_server_user([program("initdb"), *made])
         options = f"-p {self.port} -k {self.directory} -c listen_addresses=127.0.0.1 -c max_connections=200"
         log = str(self.directory / "log")
         _as_server_user([program("pg_ctl"), "-D", data, "-o", options, "-l", log, "-w", "start"])

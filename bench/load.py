@@ -12,17 +12,17 @@ from typing import Any
 import seed
 from calls import Call, Probe
 from databases import Database
+from plan import Plan
 from servers import Server
 
 SCRIPT = Path(__file__).with_name("wrk.lua")
 # Answers may be a little shorter than the probe's: numbers have fewer digits, a date another length.
 SMALLEST_ANSWER = 0.9
-LONGEST = 15.0
 
 
 @dataclass
 class Sample:
-    """One measurement. `problems` is empty when every answer was right and everything acknowledged was in the database."""
+    """One measurement. `problems` is empty when all answers were right and all that was acknowledged is stored."""
 
     engine: str
     call: str
@@ -56,16 +56,13 @@ class Clock:
         return (time.monotonic_ns() - self._began) // 1000 + 1000
 
 
-def seconds_for(probe: Probe, connections: int, seconds: float) -> float:
-    """Slow servers get longer, so that they answer something at all."""
-    return min(LONGEST, max(seconds, probe.seconds * (connections + 2)))
-
-
 def measure_server(
-    server: Server, call: Call, probe: Probe, connections: int, seconds: float, clock: Clock, raw: Path
+    server: Server, call: Call, probe: Probe, connections: int, plan: Plan, clock: Clock, raw: Path
 ) -> Sample:
     """Drives a server with wrk and checks what comes of it."""
-    whole_seconds = max(1, round(seconds_for(probe, connections, seconds)))
+    # Slow servers get longer, so that they answer something at all.
+    seconds = min(plan.longest, max(plan.seconds, probe.seconds * (connections + 2)))
+    whole_seconds = max(1, round(seconds))
     call_file, runs_file = server.directory / "call.txt", server.directory / "runs.txt"
     call_file.write_text(f"{call.method}\n{call.path}\n{call.body}\n")
     before = server.database.count(call.written) if call.written else 0

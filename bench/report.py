@@ -39,7 +39,8 @@ class Results:
     def rates(self, engine: str, call: str, connections: int, target: str) -> list[float]:
         """Requests a second of the measurements without a problem."""
         wanted = (engine, call, connections, target)
-        return [s.per_second for s in self.samples if (s.engine, s.call, s.connections, s.target) == wanted and not s.problems]
+        good = [s for s in self.samples if not s.problems]
+        return [s.per_second for s in good if (s.engine, s.call, s.connections, s.target) == wanted]
 
     def median(self, engine: str, call: str, connections: int, target: str) -> float | None:
         """The median of those."""
@@ -72,7 +73,10 @@ def markdown(results: Results) -> str:
     if results.skipped:
         parts.append("## Not measured\n\n" + "".join(f"- {what}: {why}\n" for what, why in results.skipped.items()))
     if results.failed():
-        lines = (f"- {s.engine}, {s.call}, {s.connections} connections, {s.target}: {'; '.join(s.problems)}\n" for s in results.failed())
+        lines = (
+            f"- {s.engine}, {s.call}, {s.connections} connections, {s.target}: {'; '.join(s.problems)}\n"
+            for s in results.failed()
+        )
         parts.append("## Failed: these figures do not count\n\n" + "".join(lines))
     return "\n".join(parts)
 
@@ -119,7 +123,8 @@ def _latency(samples: list[Sample]) -> str:
     timed = [s for s in samples if s.p50_ms is not None and s.p95_ms is not None and not s.problems]
     if not timed:
         return "–"
-    return " / ".join(f"{statistics.median(values):.3g}" for values in ([s.p50_ms for s in timed], [s.p95_ms for s in timed]))
+    columns = ([s.p50_ms for s in timed], [s.p95_ms for s in timed])
+    return " / ".join(f"{statistics.median(values):.3g}" for values in columns)
 
 
 def _ratio(ours: float | None, theirs: float | None, as_share: bool) -> str:
@@ -151,10 +156,12 @@ def _footprints(footprints: list[Footprint]) -> str:
     ]
     for print_ in footprints:
         starts = [seconds * 1000 for seconds in print_.cold_starts]
-        cold = f"{statistics.median(starts):.0f} ms ({min(starts):.0f}–{max(starts):.0f}, {len(starts)} times)" if starts else "–"
+        cold = "–"
+        if starts:
+            middle = statistics.median(starts)
+            cold = f"{middle:.0f} ms ({min(starts):.0f}–{max(starts):.0f}, {len(starts)} times)"
         loaded = f"{print_.loaded_mib:.1f}"
         lines.append(f"| {print_.target} | {print_.engine} | {print_.idle_mib:.1f} | {loaded} | {cold} |")
-    lines.append(
-        f"\nGoals for Ferroflow: {IDLE_MIB} MiB idle, {LOADED_MIB} MiB loaded, {COLD_START_SECONDS * 1000:.0f} ms cold start.\n"
-    )
+    cold = f"{COLD_START_SECONDS * 1000:.0f} ms cold start"
+    lines.append(f"\nGoals for Ferroflow: {IDLE_MIB} MiB idle, {LOADED_MIB} MiB loaded, {cold}.\n")
     return "\n".join(lines)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import shutil
 import sys
 import time
-from dataclasses import dataclass
 from pathlib import Path
 
 import calls as calls_
@@ -14,25 +13,10 @@ import report
 import seed
 import servers
 from databases import Cluster, Database
+from plan import Plan
 from servers import Server, Target
 
 SETTLE_SECONDS = 3.0
-
-
-@dataclass(frozen=True)
-class Plan:
-    """What is measured. The other servers are slow and steady, and get fewer rounds."""
-
-    engines: list[str]
-    calls: list[calls_.Call]
-    connections: list[int]
-    rounds: int
-    other_rounds: int
-    seconds: float
-    runs: int
-    cold_starts: int
-    other_cold_starts: int
-    long_history: bool
 
 
 def progress(text: str) -> None:
@@ -132,7 +116,7 @@ class Engine:
                     progress(f"{where}, {server.target.name}")
                     self._write_run_ids(server, call)
                     sample = load.measure_server(
-                        server, own, probe, connections, self.plan.seconds, self.clock, self.raw
+                        server, own, probe, connections, self.plan, self.clock, self.raw
                     )
                     self.results.samples.append(sample)
                     server.wait_until_quiet()

@@ -8,7 +8,7 @@ little). One text serves SQLite and PostgreSQL. What comes out:
 * each run has 8 params, 5 tags, 5 latest metrics and a point for each; one in 100 has 100 points of one metric more;
   one in 50 is deleted;
 * experiment `bench-written` (id 90) with 200 bare runs for the write benchmarks;
-* one run with the long histories `points-2000`, `points-100000` and, with --long, `points-1000000`.
+* runs with a history of 2,000, of 100,000 and, with --long, of 1,000,000 points of `m0`, which all runs have.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from databases import Database
 LARGE_EXPERIMENT = 1
 WRITTEN_EXPERIMENT = 90
 WRITTEN_RUNS = 200
-HISTORY_RUN = hashlib.md5(b"history", usedforsecurity=False).hexdigest()
+HISTORY_KEY = "m0"
 HISTORIES = (2_000, 100_000)
 LONG_HISTORY = 1_000_000
 
@@ -56,6 +56,11 @@ def written_run_ids() -> list[str]:
     return [hashlib.md5(f"write{i}".encode(), usedforsecurity=False).hexdigest() for i in range(WRITTEN_RUNS)]
 
 
+def history_run_id(points: int) -> str:
+    """The run with a history of so many points."""
+    return hashlib.md5(f"history{points}".encode(), usedforsecurity=False).hexdigest()
+
+
 def large_run_ids(runs: int, wanted: int) -> list[str]:
     """Some of the active runs of the large experiment, for reading them one by one."""
     numbers = [i for i in range(runs) if i % 10 and i % 50 != 49]
@@ -77,7 +82,7 @@ def seed(database: Database, runs: int, long_history: bool = False, schema: Sche
     """Fills a fresh database whose schema is there."""
     histories = (*HISTORIES, LONG_HISTORY) if long_history else HISTORIES
     parts = [schema.before, _experiments(schema), _runs(runs, schema), _run_data(runs, schema), _written(schema)]
-    parts += [_history(histories, schema)]
+    parts += [_history(count, schema) for count in histories]
     if database.engine == "postgresql":
         # Every row that is made here has its parent; checking a million of them takes longer than writing them.
         parts.insert(0, "SET session_replication_role = replica;")
@@ -167,19 +172,16 @@ def _written(schema: Schema) -> str:
     return _insert_runs(source, schema)
 
 
-def _history(histories: tuple[int, ...], schema: Schema) -> str:
-    run = f"(SELECT 50 AS i, '{HISTORY_RUN}' AS run_uuid, 2 AS experiment_id) AS one"
-    parts = [_insert_runs(run, schema)]
-    for count in histories:
-        key = f"points-{count}"
-        parts.append(f"""
+def _history(count: int, schema: Schema) -> str:
+    """One run with a long history, of a metric that all runs have."""
+    run = history_run_id(count)
+    last = f"SELECT '{HISTORY_KEY}', 1.0 / (step + 1), 1700000000000 + step * 100, step, false, '{run}'"
+    return f"""
+        {_insert_runs(f"(SELECT 50 AS i, '{run}' AS run_uuid, 2 AS experiment_id) AS one", schema)}
         INSERT INTO metrics (key, value, timestamp, step, is_nan, run_uuid{schema.point[0]})
-        SELECT '{key}', 1.0 / (step + 1), 1700000000000 + step * 100, step, false, '{HISTORY_RUN}'{schema.point[1]}
-        FROM ({_upto(count, "step")}) AS n;
+        {last}{schema.point[1]} FROM ({_upto(count, "step")}) AS n;
         INSERT INTO latest_metrics (key, value, timestamp, step, is_nan, run_uuid{schema.latest[0]})
-        SELECT '{key}', 1.0 / {count}, 1700000000000 + step * 100, step, false, '{HISTORY_RUN}'{schema.latest[1]}
-        FROM (SELECT {count - 1} AS step) AS n;""")
-    return "\n".join(parts)
+        {last}{schema.latest[1]} FROM (SELECT {count - 1} AS step) AS n;"""
 
 
 def main() -> None:
