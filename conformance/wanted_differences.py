@@ -156,8 +156,14 @@ def _quoted_file_name(difference: Difference) -> bool:
 
 
 def _preflight(difference: Difference) -> bool:
-    """The only differences are the form of the answer and what a foreign origin is told."""
-    return difference.request.method == "OPTIONS" and difference.candidate.status in (204, 403)
+    """An origin that may write is told the same by both; a foreign one is told nothing."""
+    official, candidate = difference.official, difference.candidate
+    if difference.request.method != "OPTIONS" or official.status not in (200, 204):
+        return False
+    allowed = "access-control-allow-origin"
+    if candidate.status == 403:
+        return not any(name.startswith("access-control-") for name in candidate.headers)
+    return candidate.status == 204 and candidate.headers.get(allowed) == official.headers.get(allowed)
 
 
 def _empty_origin(difference: Difference) -> bool:
