@@ -6,6 +6,7 @@
 
 mod bulk;
 mod dialect;
+mod group;
 mod postgres;
 mod row;
 mod sqlite;
