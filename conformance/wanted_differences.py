@@ -6,6 +6,7 @@ fails the run, so that this list stays true.
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -17,6 +18,10 @@ PAGE_CODES = ("ENDPOINT_NOT_FOUND", "BAD_REQUEST", "INVALID_PARAMETER_VALUE")
 # Marks of paths that other programs or systems understand as leading elsewhere; `link` is a symbolic link of the tests.
 DOUBTFUL_PATH = re.compile(r"\\|%(25)*5c|//|artifacts/%2f|%23|/link|%00|%c0|%ff|artifacts/(\.|%2e)/?$", re.IGNORECASE)
 BEYOND_64_BITS = re.compile(r"\d{19}")
+NUL_MESSAGE = re.compile(
+    r"Invalid value for parameter '[\w.\[\]]+' supplied: It contains the character NUL \(U\+0000\), which cannot be stored\. "
+    r"Remove it and try again\."
+)
 
 
 @dataclass(frozen=True)
@@ -175,17 +180,16 @@ def _token_of_another_search(difference: Difference) -> bool:
     return all(a.status == 400 and "page token" in a.message() for a in both) and "match" in difference.official.message()
 
 
-def _nul_in_a_search(difference: Difference) -> bool:
-    return difference.candidate.status == 400 and difference.candidate.message().endswith("the character NUL")
-
-
 def _missing_before_mistyped(difference: Difference) -> bool:
     missing = difference.candidate.message().startswith("Missing value for required parameter")
     return missing and difference.official.message().startswith("Invalid value null for parameter")
 
 
 def _nul_in_a_text(difference: Difference) -> bool:
-    return difference.candidate.status == 400 and "invalid byte sequence" in difference.candidate.message()
+    candidate, body = difference.candidate, json.dumps(str(difference.request.body))
+    refused = candidate.status == 400 and candidate.error_code() == "INVALID_PARAMETER_VALUE"
+    sent = any(nul in difference.request.target() + body for nul in ("%00", "x00", "u0000"))
+    return refused and sent and NUL_MESSAGE.fullmatch(candidate.message()) is not None
 
 
 def _line_break_in_a_path(difference: Difference) -> bool:
@@ -339,18 +343,14 @@ WANTED: tuple[Wanted, ...] = (
         _token_of_another_search,
     ),
     Wanted(
-        "NUL in a search",
-        "PostgreSQL cannot compare it, so both engines refuse it.",
-        _nul_in_a_search,
-    ),
-    Wanted(
         "an absent value is called missing",
         "When another field cannot be read, the official server calls an absent value null, and of the wrong type.",
         _missing_before_mistyped,
     ),
     Wanted(
         "NUL in a text",
-        "PostgreSQL cannot keep it. The official server notices only where the data set is a new one.",
+        "PostgreSQL cannot keep it; the official server crashes there, and stores it in SQLite. Ferroflow refuses it on both, "
+        "and names the parameter.",
         _nul_in_a_text,
     ),
 )
