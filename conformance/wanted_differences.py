@@ -12,7 +12,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from differential.compare import Difference
-from differential.normalise import DATABASE_TEXT_MARK, NormalAnswer
+from differential.normalise import NormalAnswer
+from failures import CRASHES, DATABASE_TEXTS, crashed, shows_its_database
 
 PAGE_CODES = ("ENDPOINT_NOT_FOUND", "BAD_REQUEST", "INVALID_PARAMETER_VALUE")
 # Marks of paths that other programs or systems understand as leading elsewhere; `link` is a symbolic link of the tests.
@@ -31,26 +32,6 @@ class Wanted:
     name: str
     reason: str
     matches: Callable[[Difference], bool]
-
-
-def _official_crashed(difference: Difference) -> bool:
-    """An HTML page, or a Python exception in JSON; Ferroflow must answer properly: a client's error, or a success."""
-    official, candidate = difference.official, difference.candidate
-    if official.status != 500 or candidate.status >= 500:
-        return False
-    if difference.request.method == "HEAD" or official.body == "Internal Server Error":
-        return True
-    crashed = official.media_type == "text/html" or official.error_code() == "INTERNAL_ERROR"
-    return crashed and _is_mlflow_json(candidate)
-
-
-def _official_shows_its_database(difference: Difference) -> bool:
-    """Ferroflow's message must begin as the official one does, up to the database's text."""
-    candidate = difference.candidate
-    own_text, mark, _ = difference.official.message().partition(DATABASE_TEXT_MARK)
-    own_text = own_text.removesuffix("Error: ").strip()
-    answers = candidate.status == 200 or (_is_client_error(candidate) and candidate.message().startswith(own_text))
-    return mark != "" and answers
 
 
 def _wrong_types_are_refused(difference: Difference) -> bool:
@@ -201,27 +182,11 @@ def _headers_of_a_refusal(difference: Difference) -> bool:
     return difference.official.status == 403 and only_headers and "x-content-type-options" in difference.candidate.headers
 
 
-def _is_client_error(answer: NormalAnswer) -> bool:
-    return 400 <= answer.status < 500 and answer.error_code() is not None
-
-
 def _is_mlflow_json(answer: NormalAnswer) -> bool:
     return answer.media_type == "application/json" and (answer.status == 200 or answer.error_code() is not None)
 
 
 WANTED: tuple[Wanted, ...] = (
-    Wanted(
-        "official server crashed",
-        "The official server answers an unhandled exception with 500, as an HTML page or as INTERNAL_ERROR with Python's "
-        "text. Ferroflow names the mistake as a client's error, or does what was asked.",
-        _official_crashed,
-    ),
-    Wanted(
-        "official server shows its database",
-        "The official server passes on texts of its database driver, with statements and parameters. Ferroflow answers "
-        "with its own text, or does what was asked.",
-        _official_shows_its_database,
-    ),
     Wanted(
         "wrong types are refused",
         "A field of the wrong type makes the official server ignore it, and silently all that follows in a list, so that "
@@ -352,5 +317,23 @@ WANTED: tuple[Wanted, ...] = (
         "PostgreSQL cannot keep it; the official server crashes there, and stores it in SQLite. Ferroflow refuses it on both, "
         "and names the parameter.",
         _nul_in_a_text,
+    ),
+    *(
+        Wanted(
+            f"official server crashed: {' '.join(case.requests)} -> {case.answer} {case.message or case.asked}",
+            "The official server answers an unhandled exception with 500, as an HTML page or with Python's text. Ferroflow "
+            "names the mistake as a client's error, or does what was asked.",
+            lambda difference, case=case: crashed(difference) and case.covers(difference),
+        )
+        for case in CRASHES
+    ),
+    *(
+        Wanted(
+            f"official server shows its database: {' '.join(case.requests)} -> {case.answer} {case.message or case.asked}",
+            "The official server passes on texts of its database driver, with statements and parameters. Ferroflow answers "
+            "with its own text, or does what was asked.",
+            lambda difference, case=case: shows_its_database(difference) and case.covers(difference),
+        )
+        for case in DATABASE_TEXTS
     ),
 )
