@@ -70,7 +70,7 @@ def _missing_value(parameters: str) -> str:
 PROXY = "mlflow-artifacts/artifacts/*"
 DOWNLOADS = (f"GET {PROXY}", "GET get-artifact", "GET logged-models/*/artifacts/files")
 SEARCHES = ("POST runs/search", "POST experiments/search")
-OF_AN_EXPERIMENT = tuple(f"POST experiments/{verb}" for verb in ("delete", "restore", "update", "set-experiment-tag"))
+OF_AN_EXPERIMENT = tuple(f"POST experiments/{verb}" for verb in ("delete", "restore", "update", "set-experiment-tag", "delete-experiment-tag"))
 INTO_AN_EXPERIMENT = ("POST runs/create", "POST logged-models")
 # An id that is no int64. The official server knows only those that are.
 NO_INT64 = r"(?!-?\d{1,18} exists)"
@@ -91,6 +91,7 @@ CRASHES: tuple[Case, ...] = (
     Case(("GET experiments/get", "POST experiments/search-datasets"), MISSING, rf"No Experiment with id={NO_INT64}.* exists"),
     Case((*OF_AN_EXPERIMENT, *INTO_AN_EXPERIMENT), INVALID, _wrong_type("experiment_id")),
     Case((*OF_AN_EXPERIMENT, "POST logged-models"), INVALID, _missing_value("experiment_id")),
+    Case(("POST runs/create",), REFUSED, _missing_value("experiment_id")),
     Case(("POST runs/search", "POST logged-models/search"), INVALID, r"Invalid experiment ID: '.*'\. It must be a number\."),
     Case(("POST runs/search", "POST logged-models/search"), DONE, asked=r'"experiment_ids": \["9223372036854775808"\]'),
     Case(("POST runs/search", "POST logged-models/search"), INVALID, _wrong_type("experiment_ids")),
@@ -123,24 +124,26 @@ CRASHES: tuple[Case, ...] = (
     Case(("POST runs/log-model",), INVALID, r"Malformed model info\. \n .* \n is not a valid JSON object\."),
 )
 
+# What PostgreSQL's columns limit and MLflow's checks do not.
+LONG_TEXTS = (
+    *("POST experiments/create", "POST experiments/update", "POST runs/create", "POST runs/update", "POST runs/log-inputs"),
+    *("POST runs/outputs", "POST logged-models", "POST logged-models/*/params", "PATCH logged-models/*/tags"),
+)
+
 DATABASE_TEXTS: tuple[Case, ...] = (
     # Creating and changing
     Case(("POST experiments/create",), TAKEN, r"Experiment\(name=.*\) already exists\.( It is deleted: restore it, or choose another name\.)?"),
     Case(("POST experiments/update",), TAKEN, r"Experiment\(name=.*\) already exists\."),
     Case(("POST runs/create",), REFUSED, _missing_value("experiment_id")),
     Case(("POST runs/create",), DONE, asked=r'"mlflow\.runName", "value": ""'),
-    Case(
-        ("POST experiments/create", "POST experiments/update", "POST runs/create", "POST runs/update", "POST logged-models", "POST runs/log-inputs"),
-        REFUSED,
-        r"value too long for type character varying\(\d+\)",
-    ),
+    Case(LONG_TEXTS, REFUSED, r"value too long for type character varying\(\d+\)"),
     # The same twice
     Case(("POST logged-models",), REFUSED, r"The (param|tag) '.*' is given more than once; give it once\."),
     Case(("POST logged-models/*/params",), REFUSED, r"Changing param values is not allowed\. Param with key='.*' was already logged with value='.*' for .*"),
-    Case(("POST logged-models/*/params",), DONE, asked=r'"key": "first", "value": "1"'),
+    Case(("POST logged-models/*/params",), DONE, asked=r'"params": \[\{[^{}]*\}\]'),
     Case(("POST runs/log-inputs",), REFUSED, r"The tag '.*' of data set '.*' is given more than once\."),
     Case(("POST runs/outputs",), REFUSED, r"Logged model '.*' already is an output of run '.*' at another step than \d+\."),
-    Case(("POST runs/outputs",), DONE, asked=r'"models": \[\{\}\]'),
+    Case(("POST runs/outputs",), DONE, asked=r'"models": \[\{[^{}]*\}\]'),
     Case(("POST runs/log-metric", "POST runs/log-batch"), DONE, asked=r'"value": "NaN"'),
     Case(("POST runs/log-metric",), MISSING, r"Logged model with ID '.*' not found\."),
     # Searches
