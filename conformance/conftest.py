@@ -14,7 +14,7 @@ from fleet import Fleet
 from servers import ENGINES, REPOSITORY
 
 CONFORMANCE = Path(__file__).resolve().parent
-LAST_FILE = "test_wanted_differences.py"
+LAST_FILES = ("test_every_route.py", "test_wanted_differences.py")
 RUNS_KEPT = 5
 
 
@@ -30,11 +30,11 @@ def pytest_configure() -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """The check for unused wanted differences needs all differential tests: it runs last, or not at all."""
-    last = [item for item in items if item.path.name == LAST_FILE]
-    others = [item for item in items if item.path.name != LAST_FILE]
+    """The checks of what the differential tests have seen need all of them: they run last, or not at all."""
+    last = [item for item in items if item.path.name in LAST_FILES]
+    others = [item for item in items if item.path.name not in LAST_FILES]
     collected = {item.path for item in others}
-    everything = set((CONFORMANCE / "differential").glob("test_*.py")) - {CONFORMANCE / "differential" / LAST_FILE}
+    everything = {file for file in (CONFORMANCE / "differential").glob("test_*.py") if file.name not in LAST_FILES}
     is_full_run = everything <= collected and not config.option.keyword
     if is_full_run:
         items[:] = others + last

@@ -6,17 +6,23 @@ fails the run, so that this list stays true.
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
 from differential.compare import Difference
-from differential.normalise import DATABASE_TEXT_MARK, NormalAnswer
+from differential.normalise import NormalAnswer
+from failures import CRASHES, DATABASE_TEXTS, crashed, shows_its_database
 
 PAGE_CODES = ("ENDPOINT_NOT_FOUND", "BAD_REQUEST", "INVALID_PARAMETER_VALUE")
 # Marks of paths that other programs or systems understand as leading elsewhere; `link` is a symbolic link of the tests.
 DOUBTFUL_PATH = re.compile(r"\\|%(25)*5c|//|artifacts/%2f|%23|/link|%00|%c0|%ff|artifacts/(\.|%2e)/?$", re.IGNORECASE)
 BEYOND_64_BITS = re.compile(r"\d{19}")
+NUL_MESSAGE = re.compile(
+    r"Invalid value for parameter '[\w.\[\]]+' supplied: It contains the character NUL \(U\+0000\), which cannot be stored\. "
+    r"Remove it and try again\."
+)
 
 
 @dataclass(frozen=True)
@@ -26,26 +32,6 @@ class Wanted:
     name: str
     reason: str
     matches: Callable[[Difference], bool]
-
-
-def _official_crashed(difference: Difference) -> bool:
-    """An HTML page, or a Python exception in JSON; Ferroflow must answer properly: a client's error, or a success."""
-    official, candidate = difference.official, difference.candidate
-    if official.status != 500 or candidate.status >= 500:
-        return False
-    if difference.request.method == "HEAD" or official.body == "Internal Server Error":
-        return True
-    crashed = official.media_type == "text/html" or official.error_code() == "INTERNAL_ERROR"
-    return crashed and _is_mlflow_json(candidate)
-
-
-def _official_shows_its_database(difference: Difference) -> bool:
-    """Ferroflow's message must begin as the official one does, up to the database's text."""
-    candidate = difference.candidate
-    own_text, mark, _ = difference.official.message().partition(DATABASE_TEXT_MARK)
-    own_text = own_text.removesuffix("Error: ").strip()
-    answers = candidate.status == 200 or (_is_client_error(candidate) and candidate.message().startswith(own_text))
-    return mark != "" and answers
 
 
 def _wrong_types_are_refused(difference: Difference) -> bool:
@@ -175,17 +161,16 @@ def _token_of_another_search(difference: Difference) -> bool:
     return all(a.status == 400 and "page token" in a.message() for a in both) and "match" in difference.official.message()
 
 
-def _nul_in_a_search(difference: Difference) -> bool:
-    return difference.candidate.status == 400 and difference.candidate.message().endswith("the character NUL")
-
-
 def _missing_before_mistyped(difference: Difference) -> bool:
     missing = difference.candidate.message().startswith("Missing value for required parameter")
     return missing and difference.official.message().startswith("Invalid value null for parameter")
 
 
 def _nul_in_a_text(difference: Difference) -> bool:
-    return difference.candidate.status == 400 and "invalid byte sequence" in difference.candidate.message()
+    candidate, body = difference.candidate, json.dumps(str(difference.request.body))
+    refused = candidate.status == 400 and candidate.error_code() == "INVALID_PARAMETER_VALUE"
+    sent = any(nul in difference.request.target() + body for nul in ("%00", "x00", "u0000"))
+    return refused and sent and NUL_MESSAGE.fullmatch(candidate.message()) is not None
 
 
 def _line_break_in_a_path(difference: Difference) -> bool:
@@ -197,27 +182,11 @@ def _headers_of_a_refusal(difference: Difference) -> bool:
     return difference.official.status == 403 and only_headers and "x-content-type-options" in difference.candidate.headers
 
 
-def _is_client_error(answer: NormalAnswer) -> bool:
-    return 400 <= answer.status < 500 and answer.error_code() is not None
-
-
 def _is_mlflow_json(answer: NormalAnswer) -> bool:
     return answer.media_type == "application/json" and (answer.status == 200 or answer.error_code() is not None)
 
 
 WANTED: tuple[Wanted, ...] = (
-    Wanted(
-        "official server crashed",
-        "The official server answers an unhandled exception with 500, as an HTML page or as INTERNAL_ERROR with Python's "
-        "text. Ferroflow names the mistake as a client's error, or does what was asked.",
-        _official_crashed,
-    ),
-    Wanted(
-        "official server shows its database",
-        "The official server passes on texts of its database driver, with statements and parameters. Ferroflow answers "
-        "with its own text, or does what was asked.",
-        _official_shows_its_database,
-    ),
     Wanted(
         "wrong types are refused",
         "A field of the wrong type makes the official server ignore it, and silently all that follows in a list, so that "
@@ -339,18 +308,32 @@ WANTED: tuple[Wanted, ...] = (
         _token_of_another_search,
     ),
     Wanted(
-        "NUL in a search",
-        "PostgreSQL cannot compare it, so both engines refuse it.",
-        _nul_in_a_search,
-    ),
-    Wanted(
         "an absent value is called missing",
         "When another field cannot be read, the official server calls an absent value null, and of the wrong type.",
         _missing_before_mistyped,
     ),
     Wanted(
         "NUL in a text",
-        "PostgreSQL cannot keep it. The official server notices only where the data set is a new one.",
+        "PostgreSQL cannot keep it; the official server crashes there, and stores it in SQLite. Ferroflow refuses it on both, "
+        "and names the parameter.",
         _nul_in_a_text,
+    ),
+    *(
+        Wanted(
+            f"official server crashed: {' '.join(case.requests)} -> {case.answer} {case.message or case.asked}",
+            "The official server answers an unhandled exception with 500, as an HTML page or with Python's text. Ferroflow "
+            "names the mistake as a client's error, or does what was asked.",
+            lambda difference, case=case: crashed(difference) and case.covers(difference),
+        )
+        for case in CRASHES
+    ),
+    *(
+        Wanted(
+            f"official server shows its database: {' '.join(case.requests)} -> {case.answer} {case.message or case.asked}",
+            "The official server passes on texts of its database driver, with statements and parameters. Ferroflow answers "
+            "with its own text, or does what was asked.",
+            lambda difference, case=case: shows_its_database(difference) and case.covers(difference),
+        )
+        for case in DATABASE_TEXTS
     ),
 )

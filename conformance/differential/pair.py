@@ -4,23 +4,30 @@ A scenario calls `get`, `post` and so on. Every call goes to both, the answers a
 collected, so that one test shows all of them. What an answer contains goes into later calls by `Exchange.ref`: the
 returned text stands for the official server's value in calls to the official server, and for the candidate's in calls
 to the candidate; it may be put anywhere in paths, queries and bodies, also inside of longer strings.
+
+Routes are served under two prefixes. A scenario leaves the choice open (`EITHER`), and every other call of the same route
+then goes to the other prefix, so that all routes are tried under both, on both engines, in the time of one.
 """
 
 from __future__ import annotations
 
 import itertools
 import re
+from collections import Counter
 from dataclasses import dataclass
 from typing import Any
 
 from differential.compare import Difference, differences
 from differential.normalise import Normaliser, synchronise
-from differential.recorder import Recorder
+from differential.recorder import Call, Recorder
 from http_client import Answer, Connection, Request
 from servers import Server
 
 PLACEHOLDER = re.compile(r"«(\d+)»")
 MISSING = "not-in-the-answer"
+EITHER = "«prefix»"
+# Engines begin with different prefixes: what a scenario calls only once is still called under both.
+FIRST_AND_SECOND = {"sqlite": ("/ajax-api", "/api"), "postgresql": ("/api", "/ajax-api")}
 _numbers = itertools.count(1)
 
 
@@ -49,6 +56,8 @@ class Pair:
         self.token = f"s{next(_numbers)}"
         self.differences: list[Difference] = []
         self._recorder = recorder
+        self._engine = official.backend_uri.partition(":")[0]
+        self._calls: Counter[tuple[str, str]] = Counter()
         self._remembered: list[tuple[str, str]] = []
         self._names = itertools.count(1)
         self._connections = (Connection(official.port), Connection(candidate.port))
@@ -82,11 +91,13 @@ class Pair:
         body: Any = None,
         headers: tuple[tuple[str, str], ...] = (),
     ) -> Exchange:
-        """Any request, as it stands."""
+        """Any request, as it stands, but for a prefix that is left open."""
+        path = self._with_prefix(method, path)
         request = Request(method, path, query, body, headers)
         sent = (self._resolve(request, 0), self._resolve(request, 1))
         answers = tuple(connection.send(one) for connection, one in zip(self._connections, sent))
         synchronise(*self._normalisers)
+        self._recorder.called(Call(self._engine, method, sent[0].path.partition("?")[0], answers[0].status, answers[1].status))
         official, candidate = (n.answer(answer) for n, answer in zip(self._normalisers, answers))
         places = differences(official, candidate)
         if places:
@@ -119,6 +130,13 @@ class Pair:
         known = answer.is_json() or answer.status not in (404, 405)
         assert known, f"the scenario is wrong: the official server has no route {method} {route}"
         return exchange
+
+    def _with_prefix(self, method: str, path: str) -> str:
+        if not path.startswith(EITHER):
+            return path
+        route = (method, PLACEHOLDER.sub("*", path).partition("?")[0])
+        self._calls[route] += 1
+        return FIRST_AND_SECOND[self._engine][(self._calls[route] - 1) % 2] + path.removeprefix(EITHER)
 
     def _resolve(self, value: Any, side: int) -> Any:
         if isinstance(value, str):

@@ -1,11 +1,23 @@
-"""Sorts differences into wanted and unwanted ones, for a whole session, and keeps a list of the unwanted."""
+"""What a whole session saw: its calls, and its differences, sorted into wanted and unwanted ones."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 
 from differential.compare import Difference
 from wanted_differences import WANTED, Wanted
+
+
+@dataclass(frozen=True)
+class Call:
+    """A call that went to both servers, and the status of both answers."""
+
+    engine: str
+    method: str
+    path: str
+    official: int
+    candidate: int
 
 
 class Recorder:
@@ -15,6 +27,11 @@ class Recorder:
         self._file = file
         self._wanted = wanted
         self._seen: set[str] = set()
+        self.calls: set[Call] = set()
+
+    def called(self, call: Call) -> None:
+        """Remembers a call."""
+        self.calls.add(call)
 
     def unwanted(self, difference: Difference) -> list[Difference]:
         """Nothing when the difference is wanted, otherwise the difference."""

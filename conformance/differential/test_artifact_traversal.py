@@ -27,9 +27,8 @@ PATHS = [
 
 
 @pytest.fixture
-def secrets(pair: Pair, fleet: Fleet, request: pytest.FixtureRequest) -> list[Path]:
+def secrets(engine: str, fleet: Fleet) -> list[Path]:
     """A file beside each server's artifact folder, which nobody may read, change or delete."""
-    engine = request.node.callspec.params["pair"][0]
     files = [server.directory / "secret.txt" for server in (fleet.official(engine), fleet.candidate(engine))]
     for file in files:
         file.write_text(SECRET)

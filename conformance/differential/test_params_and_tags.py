@@ -10,6 +10,8 @@ KEYS = [
     *("a" * 250, "a" * 251, "a/b", "/a", "a//b", "a/", "../a", "./a", ".", "..", "a.b-c d:e", "a$b", "a=b", "a\nb", "`a`"),
     *("C:/a", "~", "a\\b", "ключ"),
 ]
+# What both store, so that both read back the same; test_nul.py has the rest.
+STORABLE = [value for value in ODD_STRINGS if value != "a\x00b"]
 
 
 def test_params(pair: Pair) -> None:
@@ -18,7 +20,7 @@ def test_params(pair: Pair) -> None:
         pair.post("runs/log-parameter", {"run_id": run, "key": key, "value": "v"})
     pair.get("runs/get", run_id=run)
     run = create_run(pair, create_experiment(pair))
-    for number, value in enumerate((*ODD_STRINGS, "v" * 6000, "v" * 6001, "v" * 9000, "a\nb")):
+    for number, value in enumerate((*STORABLE, "v" * 6000, "v" * 6001, "v" * 9000, "a\nb")):
         pair.post("runs/log-parameter", {"run_id": run, "key": f"key{number}", "value": value})
     pair.post("runs/log-parameter", {"run_id": run, "key": "without value"})
     pair.post("runs/log-parameter", {"run_id": run, "value": "without key"})
@@ -39,7 +41,7 @@ def test_set_tag(pair: Pair) -> None:
     for key in KEYS:
         pair.post("runs/set-tag", {"run_id": run, "key": key, "value": "v"})
     pair.get("runs/get", run_id=run)
-    for number, value in enumerate((*ODD_STRINGS, "v" * 8000, "v" * 8001, "a\nb")):
+    for number, value in enumerate((*STORABLE, "v" * 8000, "v" * 8001, "a\nb")):
         pair.post("runs/set-tag", {"run_id": run, "key": f"key{number}", "value": value})
     pair.post("runs/set-tag", {"run_id": run, "key": "without value"})
     pair.post("runs/set-tag", {"run_id": run, "value": "without key"})

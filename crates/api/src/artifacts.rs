@@ -34,7 +34,7 @@ pub struct ListArtifacts {
 
 impl Request for ListArtifacts {
     const FIELDS: &'static [Field] =
-        &[field("run_id", &[Str, Required]), field("path", &[Str]), field("page_token", &[Str])];
+        &[field("run_id", &[Str, Required]), field("path", &[ArtifactPath]), field("page_token", &[Str])];
 }
 
 /// The listing of `mlflow-artifacts/artifacts`
@@ -46,7 +46,7 @@ pub struct ListProxiedArtifacts {
 }
 
 impl Request for ListProxiedArtifacts {
-    const FIELDS: &'static [Field] = &[];
+    const FIELDS: &'static [Field] = &[field("path", &[ArtifactPath])];
 }
 
 /// The response of every listing.

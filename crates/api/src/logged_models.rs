@@ -292,7 +292,7 @@ pub struct ListLoggedModelArtifacts {
 }
 
 impl Request for ListLoggedModelArtifacts {
-    const FIELDS: &'static [Field] = &[field("artifact_directory_path", &[Str])];
+    const FIELDS: &'static [Field] = &[field("artifact_directory_path", &[ArtifactPath])];
 }
 
 #[cfg(test)]

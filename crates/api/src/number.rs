@@ -155,7 +155,7 @@ impl<'de, T: Deserialize<'de>> Visitor<'de> for ObjectVisitor<T> {
 }
 
 #[derive(Deserialize)]
-#[serde(untagged)]
+#[serde(untagged, expecting = "an experiment id is a string or an integer")]
 enum IdText {
     Text(String),
     Int(i64),

@@ -4,7 +4,7 @@
 //! only checked for required values; one that does not parse is checked field by field, in the order of its table, so
 //! that the answer names the first wrong field.
 
-use crate::error::{Result, invalid};
+use crate::error::{Error, Result, invalid};
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
@@ -31,6 +31,8 @@ pub enum Check {
     Required,
     /// A string.
     Str,
+    /// A string that is an artifact path; its reader refuses NUL in MLflow's words.
+    ArtifactPath,
     /// An integer, or a string that holds one.
     IntLike,
     /// A number, or a string that holds one.
@@ -70,7 +72,12 @@ const SEE_DOCS: &str = " See the API docs for more information about request par
 /// # Errors
 /// `INVALID_PARAMETER_VALUE` when the body is not a JSON object or a field fails its checks.
 pub fn from_body<T: Request>(body: &[u8]) -> Result<T> {
-    from_value(parse_object(body)?)
+    let json = Value::Object(parse_object(body)?);
+    let message = from_value(&json)?;
+    if may_hold_nul(body) {
+        without_nul::<T>(&json)?;
+    }
+    Ok(message)
 }
 
 /// Reads a message from decoded query parameters, lists for the fields whose table row says so.
@@ -101,7 +108,60 @@ pub fn from_query<T: Request>(pairs: impl Iterator<Item = (String, String)>) -> 
             }
         }
     }
-    from_value(map)
+    let json = Value::Object(map);
+    let message = from_value(&json)?;
+    without_nul::<T>(&json)?;
+    Ok(message)
+}
+
+/// Whether a JSON text could hold a NUL: only the escape can stand for one, since a bare NUL is not JSON. Few bodies need
+/// the closer look of [`without_nul`] then.
+pub(crate) fn may_hold_nul(body: &[u8]) -> bool {
+    std::str::from_utf8(body).is_ok_and(|text| text.contains("u0000"))
+}
+
+/// Refuses the character NUL wherever it stands in a message. PostgreSQL cannot keep it in a text; on SQLite it would make a
+/// database that could never move there.
+fn without_nul<T: Request>(json: &Value) -> Result<()> {
+    let is_path = |name: &str| {
+        let row = T::FIELDS.iter().find(|row| row.name == name);
+        row.is_some_and(|row| row.checks.iter().any(|check| matches!(check, Check::ArtifactPath)))
+    };
+    for (name, value) in json.as_object().into_iter().flatten().filter(|(name, _)| !is_path(name)) {
+        if let Some(below) = path_of_nul(value) {
+            return Err(holds_nul(&format!("{name}{below}")));
+        }
+    }
+    Ok(())
+}
+
+fn path_of_nul(json: &Value) -> Option<String> {
+    match json {
+        Value::String(text) => text.contains('\0').then(String::new),
+        Value::Array(items) => (0..)
+            .zip(items)
+            .find_map(|(index, item)| path_of_nul(item).map(|below| format!("[{index}]{below}"))),
+        Value::Object(fields) => {
+            fields.iter().find_map(|(name, item)| path_of_nul(item).map(|below| format!(".{name}{below}")))
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) => None,
+    }
+}
+
+/// Refuses the character NUL in a parameter that is no part of a message, such as one of the path.
+///
+/// # Errors
+/// `INVALID_PARAMETER_VALUE`.
+pub fn text_without_nul(path: &str, text: &str) -> Result<()> {
+    if text.contains('\0') { Err(holds_nul(path)) } else { Ok(()) }
+}
+
+// Without the value, which may be a profile of megabytes.
+fn holds_nul(path: &str) -> Error {
+    invalid(format!(
+        "Invalid value for parameter '{path}' supplied: It contains the character NUL (U+0000), which cannot be stored. \
+         Remove it and try again."
+    ))
 }
 
 /// The JSON object in a body; old clients send it encoded twice, as a JSON string.
@@ -124,11 +184,10 @@ fn parse_object(body: &[u8]) -> Result<Map<String, Value>> {
     }
 }
 
-fn from_value<T: Request>(map: Map<String, Value>) -> Result<T> {
-    let json = Value::Object(map);
-    let parsed = T::deserialize(&json);
+fn from_value<T: Request>(json: &Value) -> Result<T> {
+    let parsed = T::deserialize(json);
     for row in T::FIELDS {
-        check_field(row, &json, parsed.is_ok())?;
+        check_field(row, json, parsed.is_ok())?;
     }
     parsed.map_err(|error| invalid(format!("Invalid request: {error}.{SEE_DOCS}")))
 }
@@ -158,7 +217,7 @@ fn check_field(row: &Field, json: &Value, parsed: bool) -> Result<()> {
             },
             // A parsed message has the right types; MLflow skips these then, too.
             _ if parsed => true,
-            Check::Str => value.is_string(),
+            Check::Str | Check::ArtifactPath => value.is_string(),
             Check::IntLike => int_like(value),
             Check::FloatLike => float_like(value),
             Check::Bool => value.is_boolean(),
@@ -290,6 +349,27 @@ mod tests {
     fn not_json_is_said() {
         assert!(message("{bad").starts_with("The request body is not valid JSON"));
         assert!(message("[1]").starts_with("The request body must be a JSON object"));
+    }
+
+    #[test]
+    fn nul_is_refused_wherever_it_stands() {
+        let refusal = |path: &str| {
+            format!(
+                "Invalid value for parameter '{path}' supplied: It contains the character NUL (U+0000), which cannot be \
+                 stored. Remove it and try again."
+            )
+        };
+        assert_eq!(message(r#"{"run_id": "a\u0000"}"#), refusal("run_id"));
+        assert_eq!(message(r#"{"run_id": "a", "ids": ["b", "\u0000"]}"#), refusal("ids[1]"));
+        assert_eq!(message(r#"{"run_id": "a", "x": [{"y": {"z": "\u0000"}}]}"#), refusal("x[0].y.z"));
+        assert_eq!(message(r#""{\"run_id\": \"a\\u0000\"}""#), refusal("run_id"));
+        let pairs = [("run_id".to_owned(), "a\0".to_owned())];
+        assert_eq!(from_query::<Probe>(pairs.into_iter()).unwrap_err().message, refusal("run_id"));
+        // The six characters of the escape are no NUL, and a field that is wrong in MLflow's eyes comes first.
+        assert!(from_body::<Probe>(br#"{"run_id": "a\\u0000"}"#).is_ok());
+        assert!(
+            message(r#"{"ids": ["\u0000"]}"#).starts_with("Missing value for required parameter 'run_id'")
+        );
     }
 
     #[test]

@@ -5,7 +5,9 @@ use crate::error::Result;
 use crate::experiments::{Tag, ViewType, at_most};
 use crate::metrics::{Metric, MetricInput};
 use crate::number;
-use crate::request::{Check::*, Field, Refusal, Request, field, from_body, missing_value, repeated};
+use crate::request::{
+    Check::*, Field, Refusal, Request, field, from_body, may_hold_nul, missing_value, repeated,
+};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -280,7 +282,7 @@ impl LogBatch {
     /// As [`from_body`].
     pub fn from_body(body: &[u8]) -> Result<Self> {
         match serde_json::from_slice::<Self>(body) {
-            Ok(batch) if batch.is_complete() => Ok(batch),
+            Ok(batch) if batch.is_complete() && !may_hold_nul(body) => Ok(batch),
             _ => from_body(body),
         }
     }

@@ -1,6 +1,7 @@
 //! The bytes of artifacts: which paths are safe, where they are stored, and streaming them both ways.
 
 mod error;
+mod leftovers;
 mod local;
 mod local_read;
 mod local_write;
@@ -10,6 +11,7 @@ pub mod proxied;
 mod store;
 
 pub use error::{Error, Result};
+pub use leftovers::ABANDONED_AFTER;
 pub use local::LocalStore;
 pub use path::ArtifactPath;
 pub use store::{ByteRange, Download, FileMeta, Store};

@@ -10,12 +10,13 @@ use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use api::FileInfo;
 use bytes::Bytes;
 use futures_util::stream::Stream;
 
+use crate::leftovers::{self, ABANDONED_AFTER};
 use crate::path::UPLOAD_PREFIX;
 use crate::store::{ByteRange, Download, FileMeta};
 use crate::{ArtifactPath, Error, Result, local_read, local_write};
@@ -42,9 +43,17 @@ impl LocalStore {
     /// What the file system says.
     pub fn check_writable(&self) -> io::Result<()> {
         fs::create_dir_all(&self.root)?;
-        let probe = self.root.join(format!("{UPLOAD_PREFIX}{}", std::process::id()));
+        // Processes of different containers may have the same number.
+        let probe = self.root.join(format!("{UPLOAD_PREFIX}{}", uuid::Uuid::new_v4().simple()));
         fs::File::create(&probe)?;
         fs::remove_file(&probe)
+    }
+
+    /// Removes what uploads left behind that a crash cut off at least `age` ago, and answers how many there were. Walks
+    /// through every folder. A folder that is listed is cleared of them, too.
+    pub async fn remove_leftovers(&self, age: Duration) -> usize {
+        let root = self.root.clone();
+        blocking(move || Ok(leftovers::remove_all(&root, age))).await.unwrap_or_default()
     }
 
     pub(crate) async fn put<E: std::fmt::Display>(
@@ -122,6 +131,7 @@ fn list(root: &Path, path: &ArtifactPath) -> Result<Vec<FileInfo>> {
         // A name that is not UTF-8 cannot be asked for, but should not be invisible either.
         let name = name.to_string_lossy();
         if name.starts_with(UPLOAD_PREFIX) {
+            leftovers::remove_if_abandoned(&entry.path(), ABANDONED_AFTER);
             continue;
         }
         let path = path.child(&name);

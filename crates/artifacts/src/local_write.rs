@@ -11,7 +11,7 @@ use futures_util::stream::{Stream, StreamExt};
 
 use crate::local::{blocking, find, if_there};
 use crate::path::UPLOAD_PREFIX;
-use crate::{ArtifactPath, Error, Result};
+use crate::{ArtifactPath, Error, Result, leftovers};
 
 /// How much is gathered before it is written.
 const CHUNK: usize = 1024 * 1024;
@@ -82,6 +82,7 @@ impl Upload {
         }
         let hidden = folder.join(format!("{UPLOAD_PREFIX}{}", uuid::Uuid::new_v4().simple()));
         let file = OpenOptions::new().write(true).create_new(true).open(&hidden)?;
+        leftovers::claim(&file);
         Ok(Self { file, size: 0, hidden, folder, path: path.clone() })
     }
 

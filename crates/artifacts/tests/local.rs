@@ -9,7 +9,7 @@ use std::os::unix::fs::symlink;
 use std::path::Path;
 use std::time::{Duration, SystemTime};
 
-use artifacts::{ArtifactPath, ByteRange, Error, Result, Store};
+use artifacts::{ABANDONED_AFTER, ArtifactPath, ByteRange, Error, Result, Store};
 use bytes::Bytes;
 use futures_util::stream::{self, StreamExt, TryStreamExt};
 
@@ -199,6 +199,57 @@ async fn leftovers_of_a_crash_are_invisible() {
     assert!(ArtifactPath::parse("a/.ferroflow-upload-0123").is_err());
     store.delete(&path("a")).await.unwrap();
     assert!(!leftover.exists());
+}
+
+fn set_written(file: &Path, ago: Duration) {
+    let file = fs::OpenOptions::new().write(true).open(file).unwrap();
+    file.set_modified(SystemTime::now() - ago).unwrap();
+}
+
+#[tokio::test]
+async fn leftovers_of_a_crash_are_removed_once_they_are_old() {
+    let (dir, store) = store();
+    put(&store, "a/b/f", "x").await.unwrap();
+    let (folder, old) = (dir.path().join("root/a/b"), 2 * ABANDONED_AFTER);
+    let outside = dir.path().join("outside");
+    for file in [".ferroflow-upload-old", ".ferroflow-upload-new", ".ferroflow-upload", "f"] {
+        fs::write(folder.join(file), "half").unwrap();
+        if !file.ends_with("new") {
+            set_written(&folder.join(file), old);
+        }
+    }
+    fs::create_dir(&outside).unwrap();
+    fs::write(outside.join(".ferroflow-upload-x"), "").unwrap();
+    set_written(&outside.join(".ferroflow-upload-x"), old);
+    symlink(&outside, folder.join("link")).unwrap();
+    symlink(outside.join(".ferroflow-upload-x"), folder.join(".ferroflow-upload-link")).unwrap();
+
+    let Store::Local(local) = &store;
+    assert_eq!(local.remove_leftovers(ABANDONED_AFTER).await, 1);
+    let left = [".ferroflow-upload", ".ferroflow-upload-link", ".ferroflow-upload-new", "f", "link"];
+    assert_eq!(everything(&folder), left.map(str::to_owned).into());
+    assert!(outside.join(".ferroflow-upload-x").exists());
+
+    set_written(&folder.join(".ferroflow-upload-new"), old);
+    assert_eq!(names(&store, "a/b").await, ["a/b/.ferroflow-upload", "a/b/f"]);
+    assert!(!folder.join(".ferroflow-upload-new").exists(), "a folder that is listed is cleared, too");
+}
+
+#[tokio::test]
+async fn an_upload_that_goes_on_is_no_leftover() {
+    let (dir, store) = store();
+    let (seen, folder) = (store.clone(), dir.path().join("root/a"));
+    let body = stream::once(async move {
+        let hidden = everything(&folder).into_iter().find(|name| name.starts_with('.')).unwrap();
+        set_written(&folder.join(&hidden), 2 * ABANDONED_AFTER);
+        let Store::Local(local) = &seen;
+        assert_eq!(local.remove_leftovers(ABANDONED_AFTER).await, 0);
+        assert!(names(&seen, "a").await.is_empty());
+        assert!(folder.join(&hidden).exists());
+        Ok::<_, io::Error>(Bytes::from_static(b"done"))
+    });
+    store.put(&path("a/f"), body).await.unwrap();
+    assert_eq!(read(&store, "a/f", None).await.unwrap(), "done");
 }
 
 #[tokio::test]

@@ -2,7 +2,7 @@
 
 use crate::config::ServerOptions;
 use crate::{banner, log};
-use artifacts::Store;
+use artifacts::{ABANDONED_AFTER, LocalStore, Store};
 use server::listen::{self, End};
 use server::{App, Clock, Settings};
 use std::io::{self, Write};
@@ -84,6 +84,9 @@ async fn run(options: &ServerOptions, started: Instant) -> Result<End, Failure> 
         tracing::info!("stopping: finishing the requests in flight, for up to {} s", grace.as_secs());
         signals
     };
+    if let Some(Store::Local(store)) = &settings.destination {
+        tokio::spawn(remove_leftovers(store.clone()));
+    }
     let router = server::router(App::new(db, settings, clock));
     let end = listen::serve(listener, router, stop, |signals| cut_off(signals, grace)).await;
     tracing::info!("stopped");
@@ -115,6 +118,16 @@ async fn listen(options: &ServerOptions) -> Result<TcpListener, Failure> {
         };
         Failure::Start(format!("cannot listen on {place}: {}; {advice}", reason(&error)))
     })
+}
+
+/// Removes uploads that a crash cut off, once: what a process before this one left behind is old enough by then, and what this
+/// one leaves behind is the next one's.
+async fn remove_leftovers(store: LocalStore) {
+    tokio::time::sleep(ABANDONED_AFTER).await;
+    let removed = store.remove_leftovers(ABANDONED_AFTER).await;
+    if removed > 0 {
+        tracing::info!("removed the remains of {removed} uploads that a crash had cut off");
+    }
 }
 
 /// The system's words without its number for them.

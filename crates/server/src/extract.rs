@@ -3,10 +3,12 @@
 use crate::app::App;
 use crate::respond::Failure;
 use api::error::invalid;
-use api::request::{Request as Message, from_body, from_query};
+use api::request::{Request as Message, from_body, from_query, text_without_nul};
 use axum::body::Bytes;
-use axum::extract::{FromRequest, Query, Request};
+use axum::extract::{FromRequest, FromRequestParts, Path, Query, RawPathParams, Request};
+use axum::http::request::Parts;
 use axum::http::{Method, StatusCode, header};
+use serde::de::DeserializeOwned;
 
 /// The most bytes a JSON body may have: data set profiles alone may have 16 MiB each.
 const MAX_BODY: usize = 64 << 20;
@@ -34,6 +36,23 @@ impl FromRequest<App> for JsonBody {
 
     async fn from_request(request: Request, _: &App) -> Result<Self, Failure> {
         Ok(Self(json_body(request).await?))
+    }
+}
+
+/// The parameters in a route's path, decoded.
+pub struct PathTexts<T>(pub T);
+
+impl<T: DeserializeOwned + Send> FromRequestParts<App> for PathTexts<T> {
+    type Rejection = Failure;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Failure> {
+        let undecodable = || invalid("The path of the URL cannot be decoded: it is not UTF-8.");
+        let texts = RawPathParams::from_request_parts(parts, app).await.map_err(|_| undecodable())?;
+        for (name, text) in &texts {
+            text_without_nul(name, text)?;
+        }
+        let Path(texts) = Path::from_request_parts(parts, app).await.map_err(|_| undecodable())?;
+        Ok(Self(texts))
     }
 }
 

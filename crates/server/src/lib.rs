@@ -6,6 +6,7 @@ pub mod drain;
 pub mod extract;
 pub mod handlers;
 pub mod listen;
+pub mod patience;
 pub mod respond;
 pub mod routes;
 pub mod security;

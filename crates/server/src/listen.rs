@@ -1,7 +1,9 @@
 //! The accept loop: timeouts that uploads of hours survive, and an end that finishes what has begun.
 
+use crate::patience;
 use axum::Router;
 use hyper::server::conn::http1;
+use hyper::service::{Service, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
 use hyper_util::service::TowerToHyperService;
@@ -13,6 +15,9 @@ use tokio::net::{TcpListener, TcpStream};
 /// How long a client may take to send a request's head, and a connection may wait for its next request. Longer than the 60 s
 /// for which proxies keep connections: one that is closed while a proxy sends on it is a 502.
 const HEADER_TIMEOUT: Duration = Duration::from_secs(75);
+/// How long a request's body may stand still. As long as the above, and longer than the 60 s that proxies wait for the same
+/// thing, so that theirs, which know their clients, give up first.
+const BODY_TIMEOUT: Duration = HEADER_TIMEOUT;
 /// How long to wait when no connection can be accepted.
 const RETRY: Duration = Duration::from_millis(100);
 
@@ -28,8 +33,19 @@ pub enum End {
 /// Serves until `stop` is ready, then closes idle connections and finishes the requests in flight, but only until the
 /// future is ready too that `cut_off` makes of what `stop` returned.
 ///
-/// There is no limit on a request's time: artifacts of any size come and go. A client that sends no head is dropped.
+/// There is no limit on a request's time: artifacts of any size come and go. A client that sends no head is dropped, and one
+/// whose body stands still is answered 408.
 pub async fn serve<T, CutOff: Future<Output = ()>>(
+    listener: TcpListener,
+    router: Router,
+    stop: impl Future<Output = T>,
+    cut_off: impl FnOnce(T) -> CutOff,
+) -> End {
+    serve_with(BODY_TIMEOUT, listener, router, stop, cut_off).await
+}
+
+async fn serve_with<T, CutOff: Future<Output = ()>>(
+    body_timeout: Duration,
     listener: TcpListener,
     router: Router,
     stop: impl Future<Output = T>,
@@ -38,7 +54,12 @@ pub async fn serve<T, CutOff: Future<Output = ()>>(
     let mut server = http1::Builder::new();
     server.timer(TokioTimer::new()).header_read_timeout(HEADER_TIMEOUT);
     let connections = GracefulShutdown::new();
-    let service = TowerToHyperService::new(router);
+    let router = TowerToHyperService::new(router);
+    let service = service_fn(move |request| {
+        let (request, late) = patience::watch(request, body_timeout);
+        let answer = router.call(request);
+        async move { answer.await.map(|answer| late.or(answer, body_timeout)) }
+    });
     tokio::pin!(stop);
     let told = loop {
         let stream = tokio::select! {
@@ -112,6 +133,38 @@ mod tests {
         let serving =
             tokio::spawn(serve(listener, router, stop_serving, |()| async { hurried.await.unwrap() }));
         (address, stop, hurry, serving)
+    }
+
+    /// The whole answer to bytes after which the client stays silent, from a server that waits a twentieth of a second.
+    async fn answer_to_silence(router: Router, sent: &[u8]) -> String {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let mut client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        client.write_all(sent).await.unwrap();
+        let never = std::future::pending::<()>();
+        let limit = Duration::from_millis(50);
+        let mut answer = String::new();
+        tokio::select! {
+            _ = serve_with(limit, listener, router, never, |()| std::future::pending()) => unreachable!(),
+            read = client.read_to_string(&mut answer) => read.unwrap(),
+        };
+        answer
+    }
+
+    #[tokio::test]
+    async fn a_body_that_stands_still_is_given_up() {
+        let router = Router::new().route("/", post(|body: Bytes| async { body }));
+        for sent in [
+            "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\n\r\n",
+            "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\n\r\nbo",
+            "POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nbo\r\n",
+        ] {
+            let answer = answer_to_silence(router.clone(), sent.as_bytes()).await;
+            assert!(answer.starts_with("HTTP/1.1 408 Request Timeout\r\n"), "{answer}");
+            assert!(
+                answer.contains("connection: close") && answer.contains("Send the request again"),
+                "{answer}"
+            );
+        }
     }
 
     async fn begin(address: SocketAddr) -> TcpStream {

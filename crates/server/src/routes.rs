@@ -225,3 +225,49 @@ async fn artifacts_disabled(path: MatchedPath) -> (StatusCode, String) {
 fn flask_rule(path: &str) -> String {
     path.replace("{*", "<path:").replace('{', "<").replace('}', ">")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn method(route: &Route) -> &'static str {
+        let names =
+            [(M::GET, "GET"), (M::POST, "POST"), (M::PUT, "PUT"), (M::PATCH, "PATCH"), (M::DELETE, "DELETE")];
+        names.iter().find(|(filter, _)| *filter == route.method).expect("a method with a name").1
+    }
+
+    /// A changed permission changes this snapshot, so that no review misses it.
+    #[test]
+    fn permissions() {
+        let lines: Vec<_> = table()
+            .iter()
+            .map(|route| {
+                let under = format!("{:?}", route.under);
+                format!("{under:<4} {:<6} /{} -> {:?}", method(route), route.path, route.needs)
+            })
+            .collect();
+        insta::assert_snapshot!("permissions", lines.join("\n"));
+    }
+
+    #[test]
+    fn a_route_that_writes_needs_more_than_to_see() {
+        for route in table() {
+            let method = method(&route);
+            // MLflow searches by POST; everything else that is not GET changes something.
+            let reads =
+                method == "GET" || route.path.ends_with("search") || route.path.ends_with("search-datasets");
+            let writer = matches!(route.needs, Needs::Edit(_) | Needs::Manage(_));
+            // What has no parent yet belongs to its maker.
+            let makes = method == "POST" && route.path == "2.0/mlflow/experiments/create";
+            let makes = makes && route.needs == Needs::User;
+            assert_eq!(writer || makes, !reads, "{method} {} is declared {:?}", route.path, route.needs);
+        }
+    }
+
+    #[test]
+    fn what_needs_nothing_shows_no_data() {
+        let open: Vec<_> =
+            table().into_iter().filter(|r| r.needs == Needs::Nothing).map(|r| r.path).collect();
+        assert_eq!(open, ["health", "version", "static-files/{*path}"]);
+    }
+}

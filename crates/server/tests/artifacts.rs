@@ -352,3 +352,18 @@ async fn without_a_build_there_is_a_page_about_the_server() {
     }
     assert!(!page.contains("{{"));
 }
+
+#[tokio::test(start_paused = true)]
+async fn an_upload_that_stands_still_stores_nothing() {
+    let mut app = TestApp::new().await;
+    let limit = std::time::Duration::from_secs(60);
+    let first = futures_util::stream::iter([Ok::<_, std::io::Error>("the first piece")]);
+    let body = Body::from_stream(futures_util::StreamExt::chain(first, futures_util::stream::pending()));
+    let request = Request::put(format!("{PROXY}/still/a.txt")).body(body).unwrap();
+    let (request, late) = server::patience::watch(request, limit);
+    let (status, _, _) = app.raw(request.map(Body::new)).await;
+    assert_eq!(status, 400, "the handler saw a broken body");
+    assert_eq!(late.or(Default::default(), limit).status(), 408);
+    let listed = app.get(&format!("{PROXY}?path=still")).await;
+    assert_eq!(listed, "200 OK application/json\n{}");
+}

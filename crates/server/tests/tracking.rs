@@ -105,3 +105,62 @@ async fn artifacts_only_switches_tracking_off() {
     assert_snapshot!("artifacts_only", app.get("/api/2.0/mlflow/experiments/get?experiment_id=0").await);
     assert!(app.get("/health").await.starts_with("200 OK"));
 }
+
+#[tokio::test]
+async fn nul_is_refused_before_it_reaches_the_database() {
+    let mut app = TestApp::new().await;
+    let run = app.new_run().await;
+    let before = app.get(&format!("{API}/runs/get?run_id={run}")).await;
+    let mut answers = String::new();
+    for (path, body) in [
+        ("experiments/create", r#""name": "a\u0000b""#),
+        ("experiments/create", r#""name": "n", "artifact_location": "/a\u0000b""#),
+        ("experiments/create", r#""name": "n", "tags": [{"key": "a", "value": "\u0000"}]"#),
+        ("experiments/set-experiment-tag", r#""experiment_id": "0", "key": "a", "value": "\u0000""#),
+        ("experiments/update", r#""experiment_id": "0", "new_name": "\u0000""#),
+        ("runs/create", r#""experiment_id": "0", "user_id": "\u0000""#),
+        ("runs/create", r#""experiment_id": "0", "run_name": "\u0000""#),
+        ("runs/update", r#""run_name": "a\u0000""#),
+        ("runs/log-parameter", r#""key": "a", "value": "\u0000""#),
+        ("runs/set-tag", r#""key": "a", "value": "\u0000""#),
+        ("runs/log-batch", r#""params": [{"key": "a", "value": "1"}, {"key": "b", "value": "\u0000"}]"#),
+        (
+            "runs/log-batch",
+            r#""tags": [{"key": "a", "value": "1"}], "metrics": [{"key": "\u0000", "value": 1, "timestamp": 1}]"#,
+        ),
+        (
+            "runs/log-inputs",
+            r#""datasets": [{"dataset": {"name": "d", "digest": "1", "source_type": "s", "source": "f", "profile": "\u0000"}}]"#,
+        ),
+        ("runs/outputs", r#""models": [{"model_id": "\u0000"}]"#),
+        ("runs/search", r#""experiment_ids": ["0"], "filter": "params.a = '\u0000'""#),
+        (
+            "logged-models",
+            r#""experiment_id": "0", "name": "n", "params": [{"key": "a", "value": "\u0000"}]"#,
+        ),
+    ] {
+        let body = if path.starts_with("runs/") && path != "runs/create" && path != "runs/search" {
+            format!(r#"{{"run_id": "{run}", {body}}}"#)
+        } else {
+            format!("{{{body}}}")
+        };
+        let answer = app.post(&format!("{API}/{path}"), &body).await;
+        answers.push_str(&format!("{path} {}\n{answer}\n\n", body.replace(&run, "RUN")));
+    }
+    let ajax = "/ajax-api/2.0/mlflow";
+    for path in [
+        format!("{API}/runs/get?run_id=a%00"),
+        format!("{API}/experiments/get-by-name?experiment_name=%00"),
+        format!("{ajax}/metrics/get-history-bulk?run_id=a&run_id=%00&metric_key=m"),
+        format!("{ajax}/metrics/get-history-bulk?run_id=a&metric_key=%00"),
+        format!("{API}/metrics/get-history-bulk-interval?run_ids=%00&metric_key=m"),
+        "/get-artifact?run_uuid=%00&path=a".to_owned(),
+        format!("{API}/logged-models/a%00"),
+    ] {
+        answers.push_str(&format!("{path}\n{}\n\n", app.get(&path).await));
+    }
+    assert_snapshot!("refusals_of_nul", answers);
+    assert_eq!(app.get(&format!("{API}/runs/get?run_id={run}")).await, before, "nothing was stored");
+    let experiments = app.post(&format!("{API}/experiments/search"), r#"{"max_results": 10}"#).await;
+    assert_eq!(experiments.matches("experiment_id").count(), 1, "{experiments}");
+}

@@ -2,6 +2,7 @@
 //! What is proxied to the store as a whole is in `artifact_proxy.rs`.
 
 use api::error::invalid;
+use api::request::text_without_nul;
 use api::{ErrorCode, ListArtifacts, ListArtifactsResponse, RunInfo, run_id_of};
 use artifacts::{ArtifactPath, Error, Store};
 use axum::body::Body;
@@ -35,6 +36,7 @@ pub async fn get(State(app): State<App>, uri: Uri, headers: HeaderMap) -> Result
     let query = pairs(&uri)?;
     let path = ArtifactPath::parse(required(&query, "path")?)?;
     let run_id = first(&query, "run_id").or_else(|| first(&query, "run_uuid")).unwrap_or("None");
+    text_without_nul("run_id", run_id)?;
     let run = run_info(&app, run_id.to_owned()).await?;
     send_below(&app, &run.artifact_uri.unwrap_or_default(), &path, &headers).await
 }
@@ -49,6 +51,7 @@ pub async fn upload(
     let query = pairs(&uri)?;
     let missing = |name| invalid(format!("Request must specify {name}."));
     let run_id = first(&query, "run_uuid").ok_or_else(|| missing("run_uuid"))?;
+    text_without_nul("run_uuid", run_id)?;
     let path = file_path(first(&query, "path").ok_or_else(|| missing("path"))?)?;
     let data = small_body(&headers, body).await?;
     if data.is_empty() {

@@ -1,7 +1,7 @@
 //! `logged-models/*`
 
 use crate::app::App;
-use crate::extract::{Proto, pairs};
+use crate::extract::{PathTexts, Proto, pairs};
 use crate::handlers::artifacts;
 use crate::respond::{Empty, Failure, Json, Reply, empty};
 use ::artifacts::ArtifactPath;
@@ -10,7 +10,7 @@ use api::{
     ListLoggedModelArtifacts, LogLoggedModelParams, LoggedModelResponse, LoggedModelStatus,
     SearchLoggedModels, SearchLoggedModelsResponse, SetLoggedModelTags, same_model_id,
 };
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::{HeaderMap, Uri};
 use axum::response::Response;
 use store::experiments::{self, ExperimentId};
@@ -38,7 +38,7 @@ pub async fn create(
 /// `GET logged-models/{model_id}`
 pub async fn get(
     State(app): State<App>,
-    Path(model_id): Path<String>,
+    PathTexts(model_id): PathTexts<String>,
     Proto(request): Proto<GetLoggedModel>,
 ) -> Reply<LoggedModelResponse> {
     let model = app
@@ -58,7 +58,7 @@ pub async fn get(
 /// `PATCH logged-models/{model_id}`
 pub async fn finalize(
     State(app): State<App>,
-    Path(model_id): Path<String>,
+    PathTexts(model_id): PathTexts<String>,
     Proto(request): Proto<FinalizeLoggedModel>,
 ) -> Reply<LoggedModelResponse> {
     same_model_id(&model_id, request.model_id.as_deref())?;
@@ -72,7 +72,7 @@ pub async fn finalize(
 }
 
 /// `DELETE logged-models/{model_id}`
-pub async fn delete(State(app): State<App>, Path(model_id): Path<String>) -> Reply<Empty> {
+pub async fn delete(State(app): State<App>, PathTexts(model_id): PathTexts<String>) -> Reply<Empty> {
     let now = app.now_ms();
     app.db()
         .write(move |tx| Box::pin(async move { logged_models::delete(tx, &model_id, now).await }))
@@ -83,7 +83,7 @@ pub async fn delete(State(app): State<App>, Path(model_id): Path<String>) -> Rep
 /// `POST logged-models/{model_id}/params`
 pub async fn log_params(
     State(app): State<App>,
-    Path(model_id): Path<String>,
+    PathTexts(model_id): PathTexts<String>,
     Proto(request): Proto<LogLoggedModelParams>,
 ) -> Reply<Empty> {
     same_model_id(&model_id, request.model_id.as_deref())?;
@@ -97,7 +97,7 @@ pub async fn log_params(
 /// `PATCH logged-models/{model_id}/tags`
 pub async fn set_tags(
     State(app): State<App>,
-    Path(model_id): Path<String>,
+    PathTexts(model_id): PathTexts<String>,
     Proto(request): Proto<SetLoggedModelTags>,
 ) -> Reply<Empty> {
     let tags = request.tags;
@@ -110,7 +110,7 @@ pub async fn set_tags(
 /// `DELETE logged-models/{model_id}/tags/{tag_key}`
 pub async fn delete_tag(
     State(app): State<App>,
-    Path((model_id, key)): Path<(String, String)>,
+    PathTexts((model_id, key)): PathTexts<(String, String)>,
 ) -> Reply<Empty> {
     app.db()
         .write(move |tx| Box::pin(async move { logged_models::delete_tag(tx, &model_id, &key).await }))
@@ -157,7 +157,7 @@ pub async fn search(
 /// `GET logged-models/{model_id}/artifacts/directories`
 pub async fn list_artifacts(
     State(app): State<App>,
-    Path(model_id): Path<String>,
+    PathTexts(model_id): PathTexts<String>,
     Proto(request): Proto<ListLoggedModelArtifacts>,
 ) -> Reply<ListArtifactsResponse> {
     let folder = ArtifactPath::parse(&request.artifact_directory_path.unwrap_or_default())?;
@@ -168,7 +168,7 @@ pub async fn list_artifacts(
 /// `GET logged-models/{model_id}/artifacts/files`
 pub async fn get_artifact(
     State(app): State<App>,
-    Path(model_id): Path<String>,
+    PathTexts(model_id): PathTexts<String>,
     uri: Uri,
     headers: HeaderMap,
 ) -> Result<Response, Failure> {

@@ -4,6 +4,7 @@ use crate::app::App;
 use crate::extract::{Proto, pairs};
 use crate::respond::{Failure, Json, Reply};
 use api::error::invalid;
+use api::request::text_without_nul;
 use api::{
     GetMetricHistory, GetMetricHistoryBulkInterval, GetMetricHistoryBulkIntervalResponse,
     GetMetricHistoryResponse, MAX_RESULTS_PER_RUN, MetricHistoryBulkResponse, run_id_of,
@@ -62,6 +63,10 @@ fn bulk_query(uri: &Uri) -> Result<(Vec<String>, String, i64), Failure> {
     }
     let key = one("metric_key")
         .ok_or_else(|| invalid("GetMetricHistoryBulk request must specify a metric_key."))?;
+    text_without_nul("metric_key", &key)?;
+    for run_id in &run_ids {
+        text_without_nul("run_id", run_id)?;
+    }
     let limit = match one("max_results") {
         None => MAX_HISTORY_RESULTS,
         Some(text) => match text.trim().parse::<i64>() {

@@ -136,7 +136,8 @@ fn value(key: &Json, kind: KeyKind) -> Option<Value> {
         (Json::Null, _) => Value::Null,
         (_, KeyKind::Int) => Value::Int(key.as_i64()?),
         (_, KeyKind::Float) => Value::Float(key.as_str()?.parse().ok()?),
-        (_, KeyKind::Text) => Value::Text(key.as_str()?.to_owned()),
+        // No row has a NUL, and PostgreSQL takes none.
+        (_, KeyKind::Text) => Value::Text(key.as_str().filter(|text| !text.contains('\0'))?.to_owned()),
     })
 }
 
@@ -186,6 +187,8 @@ mod tests {
         assert_eq!(message("hello'"), "Invalid page token, decoded value=b\"hello'\"");
         assert_eq!(message("{\"offset\": 0}"), "Invalid page token, parsed value={'offset': 0}");
         assert_eq!(message("{\"offset\": \"x\"}"), "Invalid page token, not stringable x");
+        let with_nul = r#"{"k": [1, "1", "\u0000"], "q": "7"}"#;
+        assert!(message(with_nul).starts_with("Invalid page token, parsed value={'k': [1, '1', '\\x00']"));
         assert_eq!(message("[1, null]"), "Invalid page token, parsed value=[1, None]");
     }
 }

@@ -1,0 +1,116 @@
+"""Every field of every message, with every kind of bad value; and every route of runs and models whose parent is deleted.
+
+The table has a good body for each route. Lists of messages are tried with bad lists and with bad fields of their items.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from differential.pair import Pair
+from differential.steps import MAX_INT64, UNKNOWN_EXPERIMENT, UNKNOWN_MODEL, UNKNOWN_RUN
+from differential.steps import create_experiment, create_model, create_run, dataset
+
+MISSING = object()
+BAD_VALUES: list[Any] = [MISSING, None, "", 31, 1.5, True, [], {}, "x" * 9001, "🚀 ünïcode 漢字", MAX_INT64 + 1, "NaN", ["a"]]
+AJAX_ONLY = {"experiments/search-datasets"}
+EXPERIMENT, RUN, MODEL = "<experiment>", "<run>", "<model>"
+TAG = {"key": "k", "value": "v"}
+METRIC = {"key": "m", "value": 1.5, "timestamp": 3, "step": 2}
+GOOD_BODIES: dict[str, dict[str, Any]] = {
+    "POST experiments/create": {"name": "<name>", "artifact_location": "/tmp/x", "tags": [TAG]},
+    "POST experiments/update": {"experiment_id": EXPERIMENT, "new_name": "<name>"},
+    "POST experiments/set-experiment-tag": {"experiment_id": EXPERIMENT, **TAG},
+    "POST experiments/delete-experiment-tag": {"experiment_id": EXPERIMENT, "key": "k"},
+    "POST experiments/search-datasets": {"experiment_ids": [EXPERIMENT]},
+    "POST runs/create": {"experiment_id": EXPERIMENT, "user_id": "u", "run_name": "n", "start_time": 5, "tags": [TAG]},
+    "POST runs/update": {"run_id": RUN, "status": "RUNNING", "end_time": 7, "run_name": "n"},
+    "POST runs/log-metric": {"run_id": RUN, **METRIC},
+    "POST runs/log-parameter": {"run_id": RUN, **TAG},
+    "POST runs/set-tag": {"run_id": RUN, **TAG},
+    "POST runs/delete-tag": {"run_id": RUN, "key": "k"},
+    "POST runs/log-batch": {"run_id": RUN, "metrics": [METRIC], "params": [TAG], "tags": [TAG]},
+    "POST runs/log-inputs": {"run_id": RUN, "datasets": [dataset("d", "1")], "models": [{"model_id": MODEL}]},
+    "POST runs/outputs": {"run_id": RUN, "models": [{"model_id": MODEL, "step": 1}]},
+    "POST logged-models": {"experiment_id": EXPERIMENT, "name": "n", "model_type": "t", "source_run_id": RUN, "params": [TAG], "tags": [TAG]},
+    "PATCH logged-models/<model>": {"model_id": MODEL, "status": "LOGGED_MODEL_READY"},
+    "POST logged-models/<model>/params": {"model_id": MODEL, "params": [TAG]},
+    "PATCH logged-models/<model>/tags": {"model_id": MODEL, "tags": [TAG]},
+}
+
+
+@pytest.mark.parametrize("route", GOOD_BODIES)
+def test_bad_fields(route: str, pair: Pair) -> None:
+    experiment = create_experiment(pair)
+    real = {EXPERIMENT: experiment, RUN: create_run(pair, experiment), MODEL: create_model(pair, experiment)}
+    for body in _bodies(GOOD_BODIES[route]):
+        _call(pair, route, body, real)
+
+
+def test_routes_of_a_deleted_run(pair: Pair) -> None:
+    experiment = create_experiment(pair)
+    run, model = create_run(pair, experiment), create_model(pair, experiment)
+    real = {EXPERIMENT: experiment, RUN: run, MODEL: model}
+    pair.post("runs/delete", {"run_id": run})
+    for route, body in GOOD_BODIES.items():
+        if body.get("run_id") == RUN or "source_run_id" in body:
+            _call(pair, route, body, real)
+    pair.get("runs/get", run_id=run)
+    pair.get("metrics/get-history", run_id=run, metric_key="m", max_results=5)
+    pair.get("metrics/get-history-bulk-interval", run_ids=[run], metric_key="m")
+    pair.get("artifacts/list", run_id=run)
+
+
+def test_routes_of_a_deleted_experiment(pair: Pair) -> None:
+    experiment = create_experiment(pair)
+    real = {EXPERIMENT: experiment, RUN: create_run(pair, experiment), MODEL: create_model(pair, experiment)}
+    pair.post("experiments/delete", {"experiment_id": experiment})
+    for route, body in GOOD_BODIES.items():
+        _call(pair, route, body, real)
+    pair.get("experiments/get", experiment_id=experiment)
+    pair.get("runs/get", run_id=real[RUN])
+    pair.get(f"logged-models/{real[MODEL]}")
+    pair.post("runs/search", {"experiment_ids": [experiment]})
+    pair.post("logged-models/search", {"experiment_ids": [experiment]})
+
+
+def test_unknown_parents(pair: Pair) -> None:
+    unknown = {EXPERIMENT: UNKNOWN_EXPERIMENT, RUN: UNKNOWN_RUN, MODEL: UNKNOWN_MODEL}
+    for route, body in GOOD_BODIES.items():
+        _call(pair, route, body, unknown)
+
+
+def _call(pair: Pair, route: str, body: dict[str, Any], ids: dict[str, str]) -> None:
+    method, _, path = route.partition(" ")
+    prefix = "/ajax-api" if path in AJAX_ONLY else pair.prefix
+    pair.send(method, f"{prefix}/2.0/mlflow/{path.replace(MODEL, ids[MODEL])}", body=_filled(body, {**ids, "<name>": pair.name()}))
+
+
+def _bodies(good: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """The good body with one bad value each, in its own fields and in those of the first item of its lists."""
+    for name, value in good.items():
+        yield from _with_bad_values(good, name)
+        if isinstance(value, list) and isinstance(value[0], dict):
+            for field in value[0]:
+                for item in _with_bad_values(value[0], field):
+                    yield {**good, name: [item]}
+
+
+def _with_bad_values(good: dict[str, Any], name: str) -> Iterator[dict[str, Any]]:
+    for bad in BAD_VALUES:
+        body = {**good, name: bad}
+        if bad is MISSING:
+            del body[name]
+        yield body
+
+
+def _filled(value: Any, real: dict[str, str]) -> Any:
+    """A copy with the real ids in it."""
+    if isinstance(value, dict):
+        return {name: _filled(item, real) for name, item in value.items()}
+    if isinstance(value, list):
+        return [_filled(item, real) for item in value]
+    return real.get(value, value) if isinstance(value, str) else value
