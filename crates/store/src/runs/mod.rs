@@ -7,7 +7,7 @@ pub mod log_model;
 mod search;
 
 pub use load::load;
-pub use search::{RunSearch, search};
+pub use search::search;
 
 use crate::datasets;
 use crate::db::{Bulk, Column, Tx, Value};

@@ -115,12 +115,12 @@ fn pages<Id>(page: impl Fn(&str) -> Page<Id>, mut between: impl FnMut(usize)) ->
 
 fn run_page(db: &Connection, order_by: &[String], max_results: i64, page_token: &str) -> Page<String> {
     let query = RunQuery {
-        experiment_ids: &[0],
-        filter: "",
+        experiment_ids: vec![0],
+        filter: String::new(),
         view: ViewType::ActiveOnly,
-        order_by,
+        order_by: order_by.to_vec(),
         max_results,
-        page_token,
+        page_token: page_token.to_owned(),
     };
     let search = runs::compile(Dialect::Sqlite, &query).unwrap();
     search.text_ids(run(db, &search))
@@ -243,11 +243,11 @@ fn experiments_come_in_order_page_by_page() {
         let order_by: Vec<String> = order_by.iter().map(|s| (*s).to_owned()).collect();
         let page = |page_token: &str| {
             let query = ExperimentQuery {
-                filter: "",
+                filter: String::new(),
                 view: ViewType::All,
-                order_by: &order_by,
+                order_by: order_by.clone(),
                 max_results: 7,
-                page_token,
+                page_token: page_token.to_owned(),
             };
             let search = experiments::compile(Dialect::Sqlite, &query).unwrap();
             search.int_ids(run(&db, &search))

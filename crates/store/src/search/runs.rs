@@ -20,20 +20,20 @@ use api::ViewType;
 use api::error::invalid;
 
 /// What `runs/search` asks for.
-#[derive(Debug, Clone, Copy)]
-pub struct RunQuery<'a> {
+#[derive(Debug, Clone)]
+pub struct RunQuery {
     /// The experiments to look in.
-    pub experiment_ids: &'a [i64],
+    pub experiment_ids: Vec<i64>,
     /// The filter; empty for none.
-    pub filter: &'a str,
+    pub filter: String,
     /// Which lifecycle stages to see.
     pub view: ViewType,
     /// The order's clauses, the first one first.
-    pub order_by: &'a [String],
+    pub order_by: Vec<String>,
     /// How many runs at most.
     pub max_results: i64,
     /// The token of the page before; empty for the first page.
-    pub page_token: &'a str,
+    pub page_token: String,
 }
 
 /// The names of `SearchUtils`.
@@ -91,21 +91,21 @@ pub static GRAMMAR: Grammar = Grammar {
 /// `INVALID_PARAMETER_VALUE`, found in the order in which MLflow looks.
 pub fn compile(dialect: Dialect, query: &RunQuery) -> api::Result<Search> {
     check_max_results(query.max_results)?;
-    check_text(query.filter)?;
-    let clauses = filter::parse(&GRAMMAR, query.filter)?;
-    let orders = orders(query.order_by)?;
+    check_text(&query.filter)?;
+    let clauses = filter::parse(&GRAMMAR, &query.filter)?;
+    let orders = orders(&query.order_by)?;
     let keys = keys(&orders);
     let conditions = clauses.iter().map(|clause| operator(clause).map(|op| (clause, op)));
     let conditions: Vec<_> = conditions.collect::<api::Result<_>>()?;
     let fingerprint = fingerprint(query);
-    let start = Start::read(query.page_token, &keys, fingerprint)?;
+    let start = Start::read(&query.page_token, &keys, fingerprint)?;
 
     let mut sql = Sql::new(dialect);
     sql.push("SELECT ");
     sort::write_columns(&mut sql, &keys);
     sql.push(" FROM runs");
     write_joins(&mut sql, &orders);
-    sql.push(" WHERE ").is_one_of("runs.experiment_id", query.experiment_ids.to_vec()).push(
+    sql.push(" WHERE ").is_one_of("runs.experiment_id", query.experiment_ids.clone()).push(
         match query.view {
             ViewType::ActiveOnly => " AND runs.lifecycle_stage = 'active'",
             ViewType::DeletedOnly => " AND runs.lifecycle_stage = 'deleted'",
@@ -277,6 +277,6 @@ fn fingerprint(query: &RunQuery) -> u64 {
     let ids: Vec<String> = query.experiment_ids.iter().map(i64::to_string).collect();
     let view = query.view.stages().iter().copied();
     let order = query.order_by.iter().map(String::as_str);
-    let parts = ["runs", query.filter].into_iter().chain(view).chain(order).chain(["in"]);
+    let parts = ["runs", &query.filter].into_iter().chain(view).chain(order).chain(["in"]);
     page_token::fingerprint(parts.chain(ids.iter().map(String::as_str)))
 }
