@@ -114,9 +114,19 @@ fn pages<Id>(page: impl Fn(&str) -> Page<Id>, mut between: impl FnMut(usize)) ->
 }
 
 fn run_page(db: &Connection, order_by: &[String], max_results: i64, page_token: &str) -> Page<String> {
+    filtered_page(db, "", order_by, max_results, page_token)
+}
+
+fn filtered_page(
+    db: &Connection,
+    filter: &str,
+    order_by: &[String],
+    max_results: i64,
+    page_token: &str,
+) -> Page<String> {
     let query = RunQuery {
         experiment_ids: vec![0],
-        filter: String::new(),
+        filter: filter.to_owned(),
         view: ViewType::ActiveOnly,
         order_by: order_by.to_vec(),
         max_results,
@@ -190,6 +200,48 @@ fn runs_come_in_mlflows_order_page_by_page() {
             assert_eq!(found, expected, "{order_by:?} in pages of {size}");
             // As in MLflow, a full last page is followed by an empty one.
             assert_eq!(pages.len() as i64, 200 / size + 1, "{order_by:?} in pages of {size}");
+        }
+    }
+}
+
+#[test]
+fn a_filter_on_the_orders_metric_leaves_the_order_alone() {
+    let db = database();
+    let mut all = add_runs(&db, &mut Digits(6), 0, 200);
+    // NaN is stored as 0, and MLflow's filters take it for that.
+    type Keeps = fn(f64) -> bool;
+    let filters: [(&str, Keeps); 8] = [
+        ("metrics.m > 0.1", |m| m > 0.1),
+        ("metrics.m > -0.5", |m| m > -0.5),
+        ("metrics.m <= -0.3", |m| m <= -0.3),
+        ("metrics.m < 0.5", |m| m < 0.5),
+        ("metrics.m = 1", |m| m == 1.0),
+        ("metrics.m = 0", |m| m == 0.0),
+        ("metrics.m != 0", |m| m != 0.0),
+        ("metrics.m > -0.5 AND metrics.m < 0", |m| m > -0.5 && m < 0.0),
+    ];
+    let orders: [&[&str]; 4] = [
+        &["metrics.m"],
+        &["metrics.m DESC"],
+        &["metrics.m DESC", "params.p", "end_time DESC"],
+        &["params.p", "metrics.m"],
+    ];
+    for order_by in orders {
+        let order_by: Vec<String> = order_by.iter().map(|s| (*s).to_owned()).collect();
+        all.sort_by(|a, b| model(a, b, &order_by));
+        for (filter, keeps) in filters {
+            for (param, text) in
+                [(None, filter.to_owned()), (Some("A"), format!("{filter} AND params.p = 'A'"))]
+            {
+                let kept = all.iter().filter(|run| run.metric.is_some_and(|(m, _)| keeps(m)));
+                let kept = kept.filter(|run| param.is_none() || run.param.as_deref() == param);
+                let expected: Vec<&str> = kept.map(|run| run.id.as_str()).collect();
+                assert!(!expected.is_empty(), "{text} finds something");
+                for size in [1, 7, 300] {
+                    let found = pages(|token| filtered_page(&db, &text, &order_by, size, token), |_| ());
+                    assert_eq!(found.concat(), expected, "{text} by {order_by:?} in pages of {size}");
+                }
+            }
         }
     }
 }

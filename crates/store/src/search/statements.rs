@@ -57,6 +57,19 @@ fn the_newest_runs() {
 #[test]
 fn runs_by_metric_and_parameter() {
     assert_snapshot!(shown_run("metrics.acc >= 0.9 AND params.lr = '0.1'", &["metrics.acc DESC"]), @r#"
+    SELECT 0, s0.value, runs.start_time, runs.run_uuid
+    FROM runs JOIN latest_metrics s0 ON s0.run_uuid = runs.run_uuid
+    AND s0.key = $1 WHERE runs.experiment_id = $2
+    AND runs.lifecycle_stage = 'active'
+    AND s0.value >= $3
+    AND COALESCE((SELECT f.value = $4
+    FROM params f WHERE f.run_uuid = runs.run_uuid
+    AND f.key = $5), FALSE)
+    ORDER BY s0.value DESC, runs.start_time DESC, runs.run_uuid LIMIT $6
+    -- Text("acc"), Int(1), Float(0.9), Text("0.1"), Text("lr"), Int(100)
+    "#);
+    // NaN, stored as 0, may be among them.
+    assert_snapshot!(shown_run("metrics.acc <= 0.9 AND params.lr = '0.1'", &["metrics.acc DESC"]), @r#"
     SELECT CASE WHEN s0.is_nan THEN 1 WHEN s0.value IS NULL THEN 2 ELSE 0 END, s0.value, runs.start_time, runs.run_uuid
     FROM runs LEFT JOIN latest_metrics s0 ON s0.run_uuid = runs.run_uuid
     AND s0.key = $1 WHERE runs.experiment_id = $2
@@ -64,7 +77,7 @@ fn runs_by_metric_and_parameter() {
     AND EXISTS (SELECT 1
     FROM latest_metrics f WHERE f.run_uuid = runs.run_uuid
     AND f.key = $3
-    AND f.value >= $4)
+    AND f.value <= $4)
     AND EXISTS (SELECT 1
     FROM params f WHERE f.run_uuid = runs.run_uuid
     AND f.key = $5
