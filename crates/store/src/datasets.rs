@@ -3,7 +3,6 @@
 use crate::db::{Bulk, Column, Row, Tx, Value};
 use crate::error::Result;
 use crate::experiments::ExperimentId;
-use crate::grouped::grouped;
 use crate::names::new_id;
 use crate::runs::{ActiveRun, active};
 use api::validate::{self, python_repr};
@@ -189,8 +188,8 @@ pub async fn log_outputs(tx: &mut Tx<'_>, run_id: &str, mut models: Vec<ModelOut
     if insert_edges(tx, Edge::ModelOutput, &run, ids, steps).await? == models.len() as u64 {
         return Ok(());
     }
-    let mut outputs = model_outputs_of(tx, &[run.run_id]).await?;
-    let present = outputs.remove(run_id).unwrap_or_default();
+    let sql = tx.dialect().in_texts(MODEL_OUTPUTS, 1, "");
+    let present = tx.all(&sql, &[Value::Texts(vec![run.run_id])], model_output).await?;
     match models.iter().find(|m| !present.contains(m)) {
         None => Ok(()),
         Some(m) => Err(bad_request(format!(
@@ -207,7 +206,8 @@ fn bad_request(message: String) -> Error {
     Error::new(ErrorCode::BadRequest, message)
 }
 
-const DATASET_INPUTS: &str = "
+/// The data sets that runs took in; `runs::load` reads them with the rest of a run.
+pub(crate) const DATASET_INPUTS: &str = "
     SELECT i.destination_id, i.input_uuid, d.name, d.digest, d.dataset_source_type, d.dataset_source, d.dataset_schema,
            d.dataset_profile, t.name, t.value
     FROM inputs i
@@ -215,20 +215,11 @@ const DATASET_INPUTS: &str = "
     LEFT JOIN input_tags t ON t.input_uuid = i.input_uuid
     WHERE i.destination_type = 'RUN' AND i.source_type = 'DATASET' AND i.destination_id";
 
-/// The data sets that runs took in, by name and digest; runs without any are left out.
-///
-/// # Errors
-/// Of the database.
-pub async fn dataset_inputs_of(
-    tx: &mut Tx<'_>,
-    run_ids: &[String],
-) -> Result<HashMap<String, Vec<DatasetInput>>> {
-    let rows = grouped(tx, DATASET_INPUTS, run_ids, dataset_input).await?;
-    Ok(rows.into_iter().map(|(run_id, rows)| (run_id, merge_tags(rows))).collect())
-}
+/// One row of [`DATASET_INPUTS`]: the input's id, its data set, and one of its tags.
+pub(crate) type DatasetRow = (String, Dataset, Option<Tag>);
 
-/// One row: the input's id, its data set, and one of its tags.
-fn dataset_input(row: &Row) -> Result<(String, Dataset, Option<Tag>)> {
+/// Reads a row of [`DATASET_INPUTS`].
+pub(crate) fn dataset_row(row: &Row) -> Result<DatasetRow> {
     let set = |text: Option<String>| text.filter(|t| !t.is_empty());
     let dataset = Dataset {
         name: row.text(2)?,
@@ -242,7 +233,8 @@ fn dataset_input(row: &Row) -> Result<(String, Dataset, Option<Tag>)> {
     Ok((row.text(1)?, dataset, row.opt_text(8)?.map(|key| Tag { key, value })))
 }
 
-fn merge_tags(rows: Vec<(String, Dataset, Option<Tag>)>) -> Vec<DatasetInput> {
+/// The data sets of one run, by name and digest.
+pub(crate) fn dataset_inputs(rows: Vec<DatasetRow>) -> Vec<DatasetInput> {
     let mut inputs: BTreeMap<(String, String, String), (Dataset, Vec<Tag>)> = BTreeMap::new();
     for (input_id, dataset, tag) in rows {
         let key = (dataset.name.clone(), dataset.digest.clone(), input_id);
@@ -255,44 +247,24 @@ fn merge_tags(rows: Vec<(String, Dataset, Option<Tag>)>) -> Vec<DatasetInput> {
     inputs.into_values().map(input).collect()
 }
 
-const MODEL_INPUTS: &str = "
+/// The models that runs took in.
+pub(crate) const MODEL_INPUTS: &str = "
     SELECT source_id, destination_id FROM inputs
     WHERE source_type = 'RUN_INPUT' AND destination_type = 'MODEL_INPUT' AND source_id";
 
-/// The models that runs took in, by id; runs without any are left out.
-///
-/// # Errors
-/// Of the database.
-pub async fn model_inputs_of(
-    tx: &mut Tx<'_>,
-    run_ids: &[String],
-) -> Result<HashMap<String, Vec<ModelInput>>> {
-    let mut inputs =
-        grouped(tx, MODEL_INPUTS, run_ids, |row| Ok(ModelInput { model_id: row.text(1)? })).await?;
-    for models in inputs.values_mut() {
-        models.sort_by(|a, b| a.model_id.cmp(&b.model_id));
-    }
-    Ok(inputs)
+/// Reads a row of [`MODEL_INPUTS`].
+pub(crate) fn model_input(row: &Row) -> Result<ModelInput> {
+    Ok(ModelInput { model_id: row.text(1)? })
 }
 
-const MODEL_OUTPUTS: &str = "
+/// The models that runs put out.
+pub(crate) const MODEL_OUTPUTS: &str = "
     SELECT source_id, destination_id, step FROM inputs
     WHERE source_type = 'RUN_OUTPUT' AND destination_type = 'MODEL_OUTPUT' AND source_id";
 
-/// The models that runs put out, by id; runs without any are left out.
-///
-/// # Errors
-/// Of the database.
-pub async fn model_outputs_of(
-    tx: &mut Tx<'_>,
-    run_ids: &[String],
-) -> Result<HashMap<String, Vec<ModelOutput>>> {
-    let output = |row: &Row| Ok(ModelOutput { model_id: row.text(1)?, step: row.int(2)? });
-    let mut outputs = grouped(tx, MODEL_OUTPUTS, run_ids, output).await?;
-    for models in outputs.values_mut() {
-        models.sort_by(|a, b| a.model_id.cmp(&b.model_id));
-    }
-    Ok(outputs)
+/// Reads a row of [`MODEL_OUTPUTS`].
+pub(crate) fn model_output(row: &Row) -> Result<ModelOutput> {
+    Ok(ModelOutput { model_id: row.text(1)?, step: row.int(2)? })
 }
 
 const SUMMARIES: (&str, &str) = (

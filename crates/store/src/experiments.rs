@@ -5,7 +5,7 @@ use crate::error::{Error, Result};
 use crate::search::experiments::{ExperimentQuery, compile};
 use api::error::{already_exists, invalid, invalid_state, not_found};
 use api::validate::{self, Limits};
-use api::{Experiment, Tag, ViewType};
+use api::{Experiment, Tag};
 use std::collections::HashMap;
 
 /// An experiment's number. PostgreSQL keeps it in an INTEGER, so ids beyond its range cannot exist.
@@ -160,16 +160,6 @@ pub async fn get_by_name(tx: &mut Tx<'_>, name: &str) -> Result<Experiment> {
     with_tags(tx, vec![found]).await?.pop().ok_or_else(missing)
 }
 
-/// What `experiments/search` asks for.
-#[expect(missing_docs, reason = "the fields are the wire's own")]
-pub struct ExperimentSearch {
-    pub view: ViewType,
-    pub max_results: i64,
-    pub filter: String,
-    pub order_by: Vec<String>,
-    pub page_token: String,
-}
-
 const BY_IDS: &str = "
     SELECT experiment_id, name, artifact_location, lifecycle_stage, last_update_time, creation_time
     FROM experiments WHERE experiment_id";
@@ -178,17 +168,8 @@ const BY_IDS: &str = "
 ///
 /// # Errors
 /// `INVALID_PARAMETER_VALUE`, in MLflow's words.
-pub async fn search(tx: &mut Tx<'_>, query: &ExperimentSearch) -> Result<(Vec<Experiment>, Option<String>)> {
-    let compiled = compile(
-        tx.dialect(),
-        &ExperimentQuery {
-            filter: &query.filter,
-            view: query.view,
-            order_by: &query.order_by,
-            max_results: query.max_results,
-            page_token: &query.page_token,
-        },
-    )?;
+pub async fn search(tx: &mut Tx<'_>, query: &ExperimentQuery) -> Result<(Vec<Experiment>, Option<String>)> {
+    let compiled = compile(tx.dialect(), query)?;
     let rows = tx.all_once(&compiled.sql.text, &compiled.sql.args, |row| compiled.row(row)).await?;
     let page = compiled.int_ids(rows);
     let sql = tx.dialect().in_ints(BY_IDS, 1, "");

@@ -285,3 +285,31 @@ async fn sampled_histories_keep_the_ends_of_every_run() {
     })
     .await;
 }
+
+/// More than a connection to PostgreSQL reads ahead, of every kind of row.
+#[tokio::test]
+async fn a_page_of_runs_comes_with_all_that_belongs_to_them() {
+    for_each_engine(async |db| {
+        let id = new_experiment(&db, "large", vec![]).await.unwrap();
+        let mut ids = vec![];
+        for _ in 0..60 {
+            let run_id = new_run(&db, id).await.info.run_id;
+            let texts =
+                |prefix: &str| (0..20).map(|n| tag(&format!("{prefix}{n}"), &"x".repeat(500))).collect();
+            let metrics = (0..200).map(|n| metric(&format!("metric{n}"), 0.5, 1, 0)).collect();
+            log_batch(&db, &run_id, batch(metrics, texts("p"), texts("t"))).await.unwrap();
+            ids.push(run_id);
+        }
+        ids.reverse();
+        let asked = ids.clone();
+        let found = db.read(move |tx| Box::pin(async move { runs::load(tx, &asked).await })).await.unwrap();
+        assert!(found.iter().map(|run| &run.info.run_id).eq(&ids), "in the order asked for");
+        for run in found {
+            let data = &run.data;
+            // The name and one tag are there from the start.
+            assert_eq!((data.metrics.len(), data.params.len(), data.tags.len()), (200, 20, 22));
+            assert!(data.params.iter().all(|p| p.value.len() == 500));
+        }
+    })
+    .await;
+}

@@ -9,7 +9,8 @@ use api::{
     UpdateExperiment,
 };
 use axum::extract::State;
-use store::experiments::{self, ExperimentId, ExperimentSearch, NewExperiment};
+use store::experiments::{self, ExperimentId, NewExperiment};
+use store::search::experiments::ExperimentQuery;
 
 /// `POST experiments/create`
 pub async fn create(
@@ -61,7 +62,7 @@ pub async fn search(
     State(app): State<App>,
     Proto(request): Proto<SearchExperiments>,
 ) -> Reply<SearchExperimentsResponse> {
-    let query = ExperimentSearch {
+    let query = ExperimentQuery {
         view: request.view_type.unwrap_or_default(),
         max_results: request.max_results.unwrap_or_default(),
         filter: request.filter.unwrap_or_default(),

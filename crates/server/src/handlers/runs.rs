@@ -13,7 +13,8 @@ use api::{
 use axum::extract::State;
 use store::datasets;
 use store::experiments::{self, ExperimentId};
-use store::runs::{self, NewRun, RunSearch, RunUpdate, log, log_model};
+use store::runs::{self, NewRun, RunUpdate, log, log_model};
+use store::search::runs::RunQuery;
 
 /// `POST runs/create`
 pub async fn create(State(app): State<App>, Proto(request): Proto<CreateRun>) -> Reply<RunResponse> {
@@ -41,7 +42,7 @@ pub async fn get(State(app): State<App>, Proto(request): Proto<RunRef>) -> Reply
 
 /// `POST runs/search`
 pub async fn search(State(app): State<App>, Proto(request): Proto<SearchRuns>) -> Reply<SearchRunsResponse> {
-    let query = RunSearch {
+    let query = RunQuery {
         experiment_ids: experiments::numbers(&request.experiment_ids)?,
         filter: request.filter.unwrap_or_default(),
         view: request.run_view_type.unwrap_or_default(),

@@ -152,6 +152,37 @@ impl Tx<'_> {
         }
     }
 
+    /// Runs queries of fixed text that take the same arguments, and hands each row to `each` with the number of its query.
+    /// PostgreSQL gets all of them at once, so that they wait for one answer, not for one each; which query's rows come first
+    /// is open.
+    ///
+    /// # Errors
+    /// See [`Error`], and what `each` fails with.
+    pub async fn each_of(
+        &mut self,
+        queries: &[String],
+        args: &[Value],
+        each: impl FnMut(usize, &Row) -> Result<()>,
+    ) -> Result<()> {
+        match self {
+            Self::Postgres(tx) => {
+                let mut statements = Vec::with_capacity(queries.len());
+                for sql in queries {
+                    statements.push(tx.prepare_cached(sql).await?);
+                }
+                postgres::each_of(&**tx, &statements, args, each).await
+            }
+            Self::PostgresRead(client) => {
+                let mut statements = Vec::with_capacity(queries.len());
+                for sql in queries {
+                    statements.push(client.prepare_cached(sql).await?);
+                }
+                postgres::each_of(&****client, &statements, args, each).await
+            }
+            Self::Sqlite(conn) => sqlite::each_of(conn, queries, args, each),
+        }
+    }
+
     /// Runs a query whose text was built for this call, without keeping its plan.
     ///
     /// # Errors

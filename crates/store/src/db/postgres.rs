@@ -4,7 +4,8 @@ use super::{Column, Row, Tx, Value};
 use crate::error::{Error, Result};
 use deadpool_postgres::{Manager, ManagerConfig, PoolError, RecyclingMethod, Runtime, Timeouts};
 use futures_util::future::BoxFuture;
-use futures_util::{TryStreamExt, pin_mut};
+use futures_util::stream::select_all;
+use futures_util::{TryFutureExt, TryStreamExt, pin_mut};
 use std::time::Duration;
 use tokio_postgres::types::{ToSql, Type};
 use tokio_postgres::{GenericClient, NoTls, Statement};
@@ -94,6 +95,25 @@ pub(super) async fn all<T>(
         out.push(map(&Row::Postgres(&row))?);
     }
     Ok(out)
+}
+
+/// Sends all statements before it waits for the first answer. All answers are read as they come: the connection stops
+/// reading while rows of any statement wait.
+pub(super) async fn each_of(
+    client: &impl GenericClient,
+    statements: &[Statement],
+    args: &[Value],
+    mut each: impl FnMut(usize, &Row) -> Result<()>,
+) -> Result<()> {
+    let answer = |(n, statement)| {
+        let rows = client.query_raw(statement, params(args)).try_flatten_stream();
+        Box::pin(rows.map_ok(move |row| (n, row)))
+    };
+    let mut answers = select_all(statements.iter().enumerate().map(answer));
+    while let Some((n, row)) = answers.try_next().await? {
+        each(n, &Row::Postgres(&row))?;
+    }
+    Ok(())
 }
 
 /// One round trip, no server-side statement left behind: for texts that rarely repeat.

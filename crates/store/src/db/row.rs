@@ -19,6 +19,17 @@ impl Row<'_> {
         Ok(self.opt_text(i)?.unwrap_or_default())
     }
 
+    /// A text that is never NULL, without a copy.
+    ///
+    /// # Errors
+    /// When the column has another type.
+    pub fn str(&self, i: usize) -> Result<&str> {
+        Ok(match self {
+            Self::Postgres(row) => row.try_get(i)?,
+            Self::Sqlite(row) => row.get_ref(i)?.as_str().map_err(rusqlite::Error::from)?,
+        })
+    }
+
     /// A text that may be NULL.
     ///
     /// # Errors

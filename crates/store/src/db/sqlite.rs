@@ -269,6 +269,22 @@ pub(super) fn all<T>(
     Ok(out)
 }
 
+pub(super) fn each_of(
+    conn: &Connection,
+    queries: &[String],
+    args: &[Value],
+    mut each: impl FnMut(usize, &Row) -> Result<()>,
+) -> Result<()> {
+    for (n, sql) in queries.iter().enumerate() {
+        let mut statement = prepare(conn, sql)?;
+        let mut rows = statement.query(rusqlite::params_from_iter(args))?;
+        while let Some(row) = rows.next()? {
+            each(n, &Row::Sqlite(row))?;
+        }
+    }
+    Ok(())
+}
+
 pub(super) fn insert_many(conn: &Connection, sql: &str, columns: &[Column]) -> Result<u64> {
     let mut statement = prepare(conn, sql)?;
     let mut changed = 0;

@@ -7,9 +7,8 @@ pub mod log_model;
 mod search;
 
 pub use load::load;
-pub use search::{RunSearch, search};
+pub use search::search;
 
-use crate::datasets;
 use crate::db::{Bulk, Column, Tx, Value};
 use crate::error::{Error, Result};
 use crate::experiments::{self, ExperimentId};
@@ -107,10 +106,7 @@ pub async fn create(tx: &mut Tx<'_>, new: NewRun) -> Result<Run> {
 /// # Errors
 /// `RESOURCE_DOES_NOT_EXIST`.
 pub async fn get(tx: &mut Tx<'_>, run_id: &str) -> Result<Run> {
-    let ids = [run_id.to_owned()];
-    let mut run = load(tx, &ids).await?.pop().ok_or_else(|| no_run(run_id))?;
-    run.inputs.model_inputs = datasets::model_inputs_of(tx, &ids).await?.remove(run_id).unwrap_or_default();
-    Ok(run)
+    load::whole(tx, run_id).await?.ok_or_else(|| no_run(run_id))
 }
 
 /// The info of the run with this id, deleted or not.
@@ -118,7 +114,7 @@ pub async fn get(tx: &mut Tx<'_>, run_id: &str) -> Result<Run> {
 /// # Errors
 /// `RESOURCE_DOES_NOT_EXIST`.
 pub async fn info(tx: &mut Tx<'_>, run_id: &str) -> Result<RunInfo> {
-    load::infos(tx, vec![run_id.to_owned()]).await?.pop().ok_or_else(|| no_run(run_id))
+    load::info_of(tx, run_id).await?.ok_or_else(|| no_run(run_id))
 }
 
 fn no_run(run_id: &str) -> Error {

@@ -14,18 +14,18 @@ use api::ViewType;
 use api::error::invalid;
 
 /// What `experiments/search` asks for.
-#[derive(Debug, Clone, Copy)]
-pub struct ExperimentQuery<'a> {
+#[derive(Debug, Clone)]
+pub struct ExperimentQuery {
     /// The filter; empty for none.
-    pub filter: &'a str,
+    pub filter: String,
     /// Which lifecycle stages to see.
     pub view: ViewType,
     /// The order's clauses, the first one first; newest first when there are none.
-    pub order_by: &'a [String],
+    pub order_by: Vec<String>,
     /// How many experiments at most.
     pub max_results: i64,
     /// The token of the page before; empty for the first page.
-    pub page_token: &'a str,
+    pub page_token: String,
 }
 
 /// The names of `SearchExperimentsUtils`.
@@ -45,13 +45,13 @@ pub static GRAMMAR: Grammar = Grammar {
 /// `INVALID_PARAMETER_VALUE`, found in the order in which MLflow looks.
 pub fn compile(dialect: Dialect, query: &ExperimentQuery) -> api::Result<Search> {
     check_max_results(query.max_results)?;
-    check_text(query.filter)?;
-    let clauses = filter::parse(&GRAMMAR, query.filter)?;
+    check_text(&query.filter)?;
+    let clauses = filter::parse(&GRAMMAR, &query.filter)?;
     let conditions = clauses.iter().map(|clause| operator(clause).map(|op| (clause, op)));
     let conditions: Vec<_> = conditions.collect::<api::Result<_>>()?;
-    let keys = keys(dialect, query.order_by)?;
+    let keys = keys(dialect, &query.order_by)?;
     let fingerprint = fingerprint(query);
-    let start = Start::read(query.page_token, &keys, fingerprint)?;
+    let start = Start::read(&query.page_token, &keys, fingerprint)?;
 
     let mut sql = Sql::new(dialect);
     sql.push("SELECT ");
@@ -146,5 +146,5 @@ fn write_condition(sql: &mut Sql, clause: &Clause, operator: Operator) -> api::R
 fn fingerprint(query: &ExperimentQuery) -> u64 {
     let view = query.view.stages().iter().copied();
     let order = query.order_by.iter().map(String::as_str);
-    page_token::fingerprint(["experiments", query.filter].into_iter().chain(view).chain(order))
+    page_token::fingerprint(["experiments", &query.filter].into_iter().chain(view).chain(order))
 }

@@ -43,6 +43,20 @@ impl Operator {
             _ => return None,
         })
     }
+
+    /// Whether two numbers compare so; `None` for what only texts and lists are compared with.
+    pub(super) fn compares(self, left: f64, right: f64) -> Option<bool> {
+        let order = left.partial_cmp(&right)?;
+        Some(match self {
+            Self::Eq => order.is_eq(),
+            Self::Ne => order.is_ne(),
+            Self::Lt => order.is_lt(),
+            Self::Le => order.is_le(),
+            Self::Gt => order.is_gt(),
+            Self::Ge => order.is_ge(),
+            Self::Like | Self::ILike | Self::In | Self::NotIn => return None,
+        })
+    }
 }
 
 /// The clause's operator, where `comparator` is its comparator in the case that counts.

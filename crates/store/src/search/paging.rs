@@ -114,13 +114,23 @@ fn pages<Id>(page: impl Fn(&str) -> Page<Id>, mut between: impl FnMut(usize)) ->
 }
 
 fn run_page(db: &Connection, order_by: &[String], max_results: i64, page_token: &str) -> Page<String> {
+    filtered_page(db, "", order_by, max_results, page_token)
+}
+
+fn filtered_page(
+    db: &Connection,
+    filter: &str,
+    order_by: &[String],
+    max_results: i64,
+    page_token: &str,
+) -> Page<String> {
     let query = RunQuery {
-        experiment_ids: &[0],
-        filter: "",
+        experiment_ids: vec![0],
+        filter: filter.to_owned(),
         view: ViewType::ActiveOnly,
-        order_by,
+        order_by: order_by.to_vec(),
         max_results,
-        page_token,
+        page_token: page_token.to_owned(),
     };
     let search = runs::compile(Dialect::Sqlite, &query).unwrap();
     search.text_ids(run(db, &search))
@@ -195,6 +205,48 @@ fn runs_come_in_mlflows_order_page_by_page() {
 }
 
 #[test]
+fn a_filter_on_the_orders_metric_leaves_the_order_alone() {
+    let db = database();
+    let mut all = add_runs(&db, &mut Digits(6), 0, 200);
+    // NaN is stored as 0, and MLflow's filters take it for that.
+    type Keeps = fn(f64) -> bool;
+    let filters: [(&str, Keeps); 8] = [
+        ("metrics.m > 0.1", |m| m > 0.1),
+        ("metrics.m > -0.5", |m| m > -0.5),
+        ("metrics.m <= -0.3", |m| m <= -0.3),
+        ("metrics.m < 0.5", |m| m < 0.5),
+        ("metrics.m = 1", |m| m == 1.0),
+        ("metrics.m = 0", |m| m == 0.0),
+        ("metrics.m != 0", |m| m != 0.0),
+        ("metrics.m > -0.5 AND metrics.m < 0", |m| m > -0.5 && m < 0.0),
+    ];
+    let orders: [&[&str]; 4] = [
+        &["metrics.m"],
+        &["metrics.m DESC"],
+        &["metrics.m DESC", "params.p", "end_time DESC"],
+        &["params.p", "metrics.m"],
+    ];
+    for order_by in orders {
+        let order_by: Vec<String> = order_by.iter().map(|s| (*s).to_owned()).collect();
+        all.sort_by(|a, b| model(a, b, &order_by));
+        for (filter, keeps) in filters {
+            for (param, text) in
+                [(None, filter.to_owned()), (Some("A"), format!("{filter} AND params.p = 'A'"))]
+            {
+                let kept = all.iter().filter(|run| run.metric.is_some_and(|(m, _)| keeps(m)));
+                let kept = kept.filter(|run| param.is_none() || run.param.as_deref() == param);
+                let expected: Vec<&str> = kept.map(|run| run.id.as_str()).collect();
+                assert!(!expected.is_empty(), "{text} finds something");
+                for size in [1, 7, 300] {
+                    let found = pages(|token| filtered_page(&db, &text, &order_by, size, token), |_| ());
+                    assert_eq!(found.concat(), expected, "{text} by {order_by:?} in pages of {size}");
+                }
+            }
+        }
+    }
+}
+
+#[test]
 fn pages_neither_repeat_nor_skip_when_runs_are_created_in_between() {
     let db = database();
     let mut digits = Digits(2);
@@ -243,11 +295,11 @@ fn experiments_come_in_order_page_by_page() {
         let order_by: Vec<String> = order_by.iter().map(|s| (*s).to_owned()).collect();
         let page = |page_token: &str| {
             let query = ExperimentQuery {
-                filter: "",
+                filter: String::new(),
                 view: ViewType::All,
-                order_by: &order_by,
+                order_by: order_by.clone(),
                 max_results: 7,
-                page_token,
+                page_token: page_token.to_owned(),
             };
             let search = experiments::compile(Dialect::Sqlite, &query).unwrap();
             search.int_ids(run(&db, &search))

@@ -4,6 +4,14 @@
 //! subquery per clause and removes the duplicates that makes; here every condition on another table is an EXISTS, and an
 //! order joins at most one row per run, so nothing is ever duplicated.
 //!
+//! # Numbers first
+//! An order by a metric that the filter asks for as well (`metrics.auc > 0.9`, by `metrics.auc DESC`) has no runs without
+//! that metric, and none with NaN where the filter has no place for 0, which is what NaN is stored as. Then the one join
+//! serves filter and order, the three groups of MLflow's order shrink to one, and PostgreSQL can read the runs in the order
+//! of an index on `latest_metrics (key, value)` if there is one. The other conditions become scalar subqueries there:
+//! PostgreSQL joins an EXISTS before it sorts, and takes conditions on one run's rows for independent, so that it expects
+//! too few runs to stop early; planning those joins takes longer than a small search does.
+//!
 //! # Index
 //! The default order, newest first, is read from an index when there is one:
 //! `CREATE INDEX ferroflow_runs_experiment_id_lifecycle_stage_start_time ON runs (experiment_id, lifecycle_stage,
@@ -20,20 +28,20 @@ use api::ViewType;
 use api::error::invalid;
 
 /// What `runs/search` asks for.
-#[derive(Debug, Clone, Copy)]
-pub struct RunQuery<'a> {
+#[derive(Debug, Clone)]
+pub struct RunQuery {
     /// The experiments to look in.
-    pub experiment_ids: &'a [i64],
+    pub experiment_ids: Vec<i64>,
     /// The filter; empty for none.
-    pub filter: &'a str,
+    pub filter: String,
     /// Which lifecycle stages to see.
     pub view: ViewType,
     /// The order's clauses, the first one first.
-    pub order_by: &'a [String],
+    pub order_by: Vec<String>,
     /// How many runs at most.
     pub max_results: i64,
     /// The token of the page before; empty for the first page.
-    pub page_token: &'a str,
+    pub page_token: String,
 }
 
 /// The names of `SearchUtils`.
@@ -91,21 +99,22 @@ pub static GRAMMAR: Grammar = Grammar {
 /// `INVALID_PARAMETER_VALUE`, found in the order in which MLflow looks.
 pub fn compile(dialect: Dialect, query: &RunQuery) -> api::Result<Search> {
     check_max_results(query.max_results)?;
-    check_text(query.filter)?;
-    let clauses = filter::parse(&GRAMMAR, query.filter)?;
-    let orders = orders(query.order_by)?;
-    let keys = keys(&orders);
+    check_text(&query.filter)?;
+    let clauses = filter::parse(&GRAMMAR, &query.filter)?;
+    let orders = orders(&query.order_by)?;
     let conditions = clauses.iter().map(|clause| operator(clause).map(|op| (clause, op)));
     let conditions: Vec<_> = conditions.collect::<api::Result<_>>()?;
+    let numbers = numbers_first(&orders, &conditions);
+    let keys = keys(&orders, numbers);
     let fingerprint = fingerprint(query);
-    let start = Start::read(query.page_token, &keys, fingerprint)?;
+    let start = Start::read(&query.page_token, &keys, fingerprint)?;
 
     let mut sql = Sql::new(dialect);
     sql.push("SELECT ");
     sort::write_columns(&mut sql, &keys);
     sql.push(" FROM runs");
-    write_joins(&mut sql, &orders);
-    sql.push(" WHERE ").is_one_of("runs.experiment_id", query.experiment_ids.to_vec()).push(
+    write_joins(&mut sql, &orders, numbers);
+    sql.push(" WHERE ").is_one_of("runs.experiment_id", query.experiment_ids.clone()).push(
         match query.view {
             ViewType::ActiveOnly => " AND runs.lifecycle_stage = 'active'",
             ViewType::DeletedOnly => " AND runs.lifecycle_stage = 'deleted'",
@@ -114,7 +123,13 @@ pub fn compile(dialect: Dialect, query: &RunQuery) -> api::Result<Search> {
     );
     for (clause, operator) in conditions {
         sql.push(" AND ");
-        write_condition(&mut sql, clause, operator)?;
+        match numbers {
+            Some(metric) if is_on(clause, metric) => {
+                sql.compare("s0.value", operator, value(clause)?)?;
+            }
+            Some(_) if table(clause.entity).is_some() => write_lookup(&mut sql, clause, operator)?,
+            _ => write_condition(&mut sql, clause, operator)?,
+        }
     }
     Ok(finish(sql, &keys, &start, fingerprint, query.max_results, More::Full))
 }
@@ -173,8 +188,22 @@ fn orders(order_by: &[String]) -> api::Result<Vec<OrderBy>> {
     Ok(orders)
 }
 
+/// The metric that the order starts with, if the filter leaves only runs where it is a number.
+fn numbers_first<'a>(orders: &'a [OrderBy], conditions: &[(&Clause, Operator)]) -> Option<&'a OrderBy> {
+    let metric = orders.first().filter(|order| order.entity == Entity::Metric)?;
+    let leaves_out_nan = |(clause, operator): &(&Clause, Operator)| match value(clause) {
+        Ok(Value::Float(value)) => operator.compares(0.0, value) == Some(false),
+        _ => false,
+    };
+    conditions.iter().any(|c| is_on(c.0, metric) && leaves_out_nan(c)).then_some(metric)
+}
+
+fn is_on(clause: &Clause, metric: &OrderBy) -> bool {
+    (clause.entity, &clause.key) == (metric.entity, &metric.key)
+}
+
 /// The whole order: what was asked for, then newest first, then by id. What comes after an id cannot matter.
-fn keys(orders: &[OrderBy]) -> Vec<SortKey> {
+fn keys(orders: &[OrderBy], numbers: Option<&OrderBy>) -> Vec<SortKey> {
     let mut keys = vec![];
     for (n, order) in orders.iter().enumerate() {
         let ascending = order.ascending;
@@ -187,9 +216,12 @@ fn keys(orders: &[OrderBy]) -> Vec<SortKey> {
                 }
             }
             Entity::Metric => {
-                let (bucket, joined) = (Expr::Bucket(n), Expr::Joined(n));
+                let (bucket, nulls) = match numbers {
+                    Some(metric) if metric.key == order.key => (Expr::Always(0), Nulls::Never),
+                    _ => (Expr::Bucket(n), Nulls::Last),
+                };
                 keys.push(SortKey { expr: bucket, kind: KeyKind::Int, ascending: true, nulls: Nulls::Never });
-                keys.push(SortKey { expr: joined, kind: KeyKind::Float, ascending, nulls: Nulls::Last });
+                keys.push(SortKey { expr: Expr::Joined(n), kind: KeyKind::Float, ascending, nulls });
             }
             _ => keys.push(SortKey {
                 expr: Expr::Joined(n),
@@ -213,10 +245,16 @@ fn keys(orders: &[OrderBy]) -> Vec<SortKey> {
     keys
 }
 
-fn write_joins(sql: &mut Sql, orders: &[OrderBy]) {
+fn write_joins(sql: &mut Sql, orders: &[OrderBy], numbers: Option<&OrderBy>) {
     for (n, order) in orders.iter().enumerate() {
         let Some(table) = table(order.entity) else { continue };
-        sql.push(" LEFT JOIN ").push(table).push(" s").push_number(n).push(" ON s").push_number(n);
+        let all_have_it = n == 0 && numbers.is_some();
+        sql.push(if all_have_it { " JOIN " } else { " LEFT JOIN " })
+            .push(table)
+            .push(" s")
+            .push_number(n)
+            .push(" ON s")
+            .push_number(n);
         sql.push(".run_uuid = runs.run_uuid AND s").push_number(n).push(".key = ").bind(order.key.as_str());
     }
 }
@@ -230,13 +268,26 @@ fn table(entity: Entity) -> Option<&'static str> {
     }
 }
 
-fn write_condition(sql: &mut Sql, clause: &Clause, operator: Operator) -> api::Result<()> {
-    let value = match &clause.value {
+fn value(clause: &Clause) -> api::Result<Value> {
+    Ok(match &clause.value {
         Literal::Number(text) if clause.entity == Entity::Metric => Value::Float(float(text)?),
         Literal::Number(text) => number(text)?,
         Literal::Text(text) => text.as_str().into(),
         Literal::Texts(texts) => Value::Texts(texts.clone()),
-    };
+    })
+}
+
+/// Appends a condition on the one metric, parameter or tag of a run with the clause's key, found run by run.
+fn write_lookup(sql: &mut Sql, clause: &Clause, operator: Operator) -> api::Result<()> {
+    sql.push("COALESCE((SELECT ");
+    sql.compare("f.value", operator, value(clause)?)?;
+    sql.push(" FROM ").push(table(clause.entity).expect("a metric, parameter or tag has a table"));
+    sql.push(" f WHERE f.run_uuid = runs.run_uuid AND f.key = ").bind(clause.key.as_str()).push("), FALSE)");
+    Ok(())
+}
+
+fn write_condition(sql: &mut Sql, clause: &Clause, operator: Operator) -> api::Result<()> {
+    let value = value(clause)?;
     let key = if clause.entity == Entity::Attribute { attribute(&clause.key) } else { &clause.key };
     match (clause.entity, key) {
         (Entity::Dataset, "context") => {
@@ -277,6 +328,6 @@ fn fingerprint(query: &RunQuery) -> u64 {
     let ids: Vec<String> = query.experiment_ids.iter().map(i64::to_string).collect();
     let view = query.view.stages().iter().copied();
     let order = query.order_by.iter().map(String::as_str);
-    let parts = ["runs", query.filter].into_iter().chain(view).chain(order).chain(["in"]);
+    let parts = ["runs", &query.filter].into_iter().chain(view).chain(order).chain(["in"]);
     page_token::fingerprint(parts.chain(ids.iter().map(String::as_str)))
 }

@@ -21,6 +21,8 @@ pub(super) struct SortKey {
 pub(super) enum Expr {
     /// A column.
     Column(&'static str),
+    /// The same number in every row.
+    Always(usize),
     /// MLflow's three groups of a metric: a number, NaN, no value; by the alias number of its join.
     Bucket(usize),
     /// The value of a joined metric, parameter or tag, by the alias number of its join.
@@ -50,6 +52,7 @@ impl Expr {
     pub fn write(self, sql: &mut Sql) {
         match self {
             Self::Column(name) => sql.push(name),
+            Self::Always(n) => sql.push_number(n),
             Self::Bucket(n) => sql
                 .push("CASE WHEN s")
                 .push_number(n)
@@ -72,7 +75,9 @@ pub(super) fn write_columns(sql: &mut Sql, keys: &[SortKey]) {
 
 /// Appends ` ORDER BY ..`.
 pub(super) fn write_order(sql: &mut Sql, keys: &[SortKey]) {
-    for (i, key) in keys.iter().enumerate() {
+    // A bare number would be the number of a column; it orders nothing anyway.
+    let keys = keys.iter().filter(|key| !matches!(key.expr, Expr::Always(_)));
+    for (i, key) in keys.enumerate() {
         sql.push(if i > 0 { ", " } else { " ORDER BY " });
         key.expr.write(sql);
         sql.push(if key.ascending { "" } else { " DESC" });
@@ -93,6 +98,11 @@ pub(super) fn write_after(sql: &mut Sql, keys: &[SortKey], values: &[Value]) {
         sql.push("FALSE");
         return;
     };
+    if let Expr::Always(_) = key.expr {
+        // A token of this search repeats the number.
+        write_after(sql, rest, rest_values);
+        return;
+    }
     if rest.is_empty() {
         sql.push("(");
         write_beyond(sql, *key, value);

@@ -9,14 +9,14 @@ use api::{ErrorCode, ViewType};
 use insta::assert_snapshot;
 use proptest::prelude::*;
 
-fn run_query<'a>(filter: &'a str, order_by: &'a [String]) -> RunQuery<'a> {
+fn run_query(filter: &str, order_by: &[String]) -> RunQuery {
     RunQuery {
-        experiment_ids: &[1],
-        filter,
+        experiment_ids: vec![1],
+        filter: filter.to_owned(),
         view: ViewType::ActiveOnly,
-        order_by,
+        order_by: order_by.to_vec(),
         max_results: 100,
-        page_token: "",
+        page_token: String::new(),
     }
 }
 
@@ -57,6 +57,19 @@ fn the_newest_runs() {
 #[test]
 fn runs_by_metric_and_parameter() {
     assert_snapshot!(shown_run("metrics.acc >= 0.9 AND params.lr = '0.1'", &["metrics.acc DESC"]), @r#"
+    SELECT 0, s0.value, runs.start_time, runs.run_uuid
+    FROM runs JOIN latest_metrics s0 ON s0.run_uuid = runs.run_uuid
+    AND s0.key = $1 WHERE runs.experiment_id = $2
+    AND runs.lifecycle_stage = 'active'
+    AND s0.value >= $3
+    AND COALESCE((SELECT f.value = $4
+    FROM params f WHERE f.run_uuid = runs.run_uuid
+    AND f.key = $5), FALSE)
+    ORDER BY s0.value DESC, runs.start_time DESC, runs.run_uuid LIMIT $6
+    -- Text("acc"), Int(1), Float(0.9), Text("0.1"), Text("lr"), Int(100)
+    "#);
+    // NaN, stored as 0, may be among them.
+    assert_snapshot!(shown_run("metrics.acc <= 0.9 AND params.lr = '0.1'", &["metrics.acc DESC"]), @r#"
     SELECT CASE WHEN s0.is_nan THEN 1 WHEN s0.value IS NULL THEN 2 ELSE 0 END, s0.value, runs.start_time, runs.run_uuid
     FROM runs LEFT JOIN latest_metrics s0 ON s0.run_uuid = runs.run_uuid
     AND s0.key = $1 WHERE runs.experiment_id = $2
@@ -64,7 +77,7 @@ fn runs_by_metric_and_parameter() {
     AND EXISTS (SELECT 1
     FROM latest_metrics f WHERE f.run_uuid = runs.run_uuid
     AND f.key = $3
-    AND f.value >= $4)
+    AND f.value <= $4)
     AND EXISTS (SELECT 1
     FROM params f WHERE f.run_uuid = runs.run_uuid
     AND f.key = $5
@@ -172,7 +185,7 @@ fn runs_by_data_set() {
 
 #[test]
 fn runs_of_several_experiments() {
-    let query = RunQuery { experiment_ids: &[1, 2], view: ViewType::All, ..run_query("", &[]) };
+    let query = RunQuery { experiment_ids: vec![1, 2], view: ViewType::All, ..run_query("", &[]) };
     assert_snapshot!(shown(|dialect| runs::compile(dialect, &query)), @r#"
     postgres: SELECT runs.start_time, runs.run_uuid
     FROM runs WHERE runs.experiment_id = ANY($1)
@@ -192,13 +205,13 @@ fn the_next_page_of_runs() {
     let by_metric = order(&["metrics.acc DESC"]);
     for order_by in [&[][..], &by_metric] {
         let query = run_query("", order_by);
-        let search = runs::compile(Dialect::Sqlite, &RunQuery { max_results: 1, ..query }).unwrap();
+        let search = runs::compile(Dialect::Sqlite, &RunQuery { max_results: 1, ..query.clone() }).unwrap();
         let keys = match order_by.len() {
             0 => vec![Value::Int(1_700_000_000_000), "abc".into()],
             _ => vec![Value::Int(0), Value::Float(0.5), Value::Int(1_700_000_000_000), "abc".into()],
         };
         let token = search.text_ids(vec![keys]).next_page_token.unwrap();
-        let next = RunQuery { page_token: &token, ..query };
+        let next = RunQuery { page_token: token, ..query.clone() };
         let text = shown(|dialect| runs::compile(dialect, &next));
         match order_by.len() {
             0 => assert_snapshot!(text, @r#"
@@ -229,11 +242,11 @@ fn the_next_page_of_runs() {
 #[test]
 fn experiments_by_tag() {
     let query = ExperimentQuery {
-        filter: "name ILIKE 'a%' AND tags.team = 'b'",
+        filter: "name ILIKE 'a%' AND tags.team = 'b'".to_owned(),
         view: ViewType::ActiveOnly,
-        order_by: &[],
+        order_by: vec![],
         max_results: 10,
-        page_token: "",
+        page_token: String::new(),
     };
     assert_snapshot!(shown(|dialect| experiments::compile(dialect, &query)), @r#"
     postgres: SELECT experiments.creation_time, experiments.experiment_id
@@ -391,14 +404,14 @@ proptest! {
     ) {
         let order_by = [clause.clone()];
         for order_by in [&[][..], &order_by] {
-            let query = RunQuery { page_token: &page_token, ..run_query(&filter, order_by) };
+            let query = RunQuery { page_token: page_token.clone(), ..run_query(&filter, order_by) };
             check(runs::compile(Dialect::Postgres, &query));
             check(experiments::compile(Dialect::Sqlite, &ExperimentQuery {
-                filter: &filter,
+                filter: filter.clone(),
                 view: ViewType::All,
-                order_by,
+                order_by: order_by.to_vec(),
                 max_results: 5,
-                page_token: &page_token,
+                page_token: page_token.clone(),
             }));
         }
         let order = OrderBy { field_name: &clause, ascending: true, dataset_name: None, dataset_digest: None };
