@@ -167,13 +167,16 @@ async fn the_latest_metric_is_by_step_then_time_then_value() {
         assert_eq!(latest("inf").value, f64::MAX);
 
         let id = run_id.clone();
-        let (history, token) = db
-            .read(move |tx| Box::pin(async move { metrics::history_page(tx, &id, "m", None, None).await }))
+        let histories = db
+            .read(move |tx| {
+                Box::pin(async move { metrics::history_page(tx, id, "m".into(), None, None).await })
+            })
             .await
             .unwrap();
-        let order: Vec<_> = history.iter().map(|m| (m.timestamp, m.step, m.value)).collect();
+        let order: Vec<_> =
+            histories.metrics[0].points.iter().map(|m| (m.timestamp, m.step, m.value)).collect();
         assert_eq!(order, [(99, 2, 9.0), (100, 2, 1.0), (100, 2, 2.0), (200, 1, 5.0)]);
-        assert_eq!(token, None);
+        assert_eq!(histories.next_page_token, None);
     })
     .await;
 }
@@ -186,11 +189,13 @@ async fn pages_of_a_history_survive_new_points() {
         log_batch(&db, &run_id, batch(points, vec![], vec![])).await.unwrap();
         let page = async |token: Option<String>| {
             let id = run_id.clone();
-            db.read(move |tx| {
-                Box::pin(async move { metrics::history_page(tx, &id, "m", Some(2), token.as_deref()).await })
-            })
-            .await
-            .unwrap()
+            let page = db.read(move |tx| {
+                Box::pin(
+                    async move { metrics::history_page(tx, id, "m".into(), Some(2), token.as_deref()).await },
+                )
+            });
+            let mut page = page.await.unwrap();
+            (page.metrics.remove(0).points, page.next_page_token)
         };
         let (first, token) = page(None).await;
         log_batch(&db, &run_id, batch(vec![metric("m", 0.0, 1, 0)], vec![], vec![])).await.unwrap();
@@ -247,13 +252,13 @@ async fn many_writers_on_one_run_lose_nothing() {
         for writer in writers.collect::<Vec<_>>() {
             writer.await.unwrap();
         }
-        let (history, _) = db
+        let histories = db
             .read(move |tx| {
-                Box::pin(async move { metrics::history_page(tx, &run_id, "m7", None, None).await })
+                Box::pin(async move { metrics::history_page(tx, run_id, "m7".into(), None, None).await })
             })
             .await
             .unwrap();
-        assert_eq!(history.len(), 160);
+        assert_eq!(histories.metrics[0].points.len(), 160);
     })
     .await;
 }
@@ -275,9 +280,9 @@ async fn sampled_histories_keep_the_ends_of_every_run() {
             steps,
         };
         let sampled = async |interval| {
-            let points =
+            let runs =
                 db.read(move |tx| Box::pin(metrics::history_bulk_interval(tx, interval))).await.unwrap();
-            points.iter().map(|m| m.step).collect::<Vec<_>>()
+            runs.iter().flat_map(|run| run.points.iter().map(|p| p.step)).collect::<Vec<_>>()
         };
         assert_eq!(sampled(interval(None, 4)).await, [33, 33, 0, 25, 33, 50, 75, 99]);
         assert_eq!(sampled(interval(Some((10, 12)), 50)).await, [10, 11, 12]);

@@ -151,6 +151,25 @@ impl Tx<'_> {
         }
     }
 
+    /// Runs a query of fixed text and looks at its rows as they come, so that they need not all be kept.
+    ///
+    /// # Errors
+    /// See [`Error`], and what `look` fails with.
+    pub async fn each(
+        &mut self,
+        sql: &str,
+        args: &[Value],
+        look: impl FnMut(&Row) -> Result<()>,
+    ) -> Result<()> {
+        match self {
+            Self::Postgres(tx) => postgres::each(&**tx, &tx.prepare_cached(sql).await?, args, look).await,
+            Self::PostgresRead(client) => {
+                postgres::each(&****client, &client.prepare_cached(sql).await?, args, look).await
+            }
+            Self::Sqlite(conn) => sqlite::each(conn, sql, args, look),
+        }
+    }
+
     /// Runs a query whose text was built for this call, without keeping its plan.
     ///
     /// # Errors

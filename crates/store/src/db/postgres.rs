@@ -87,13 +87,27 @@ pub(super) async fn all<T>(
     args: &[Value],
     map: impl Fn(&Row) -> Result<T>,
 ) -> Result<Vec<T>> {
+    let mut out = Vec::new();
+    each(client, statement, args, |row| {
+        out.push(map(row)?);
+        Ok(())
+    })
+    .await?;
+    Ok(out)
+}
+
+pub(super) async fn each(
+    client: &impl GenericClient,
+    statement: &Statement,
+    args: &[Value],
+    mut look: impl FnMut(&Row) -> Result<()>,
+) -> Result<()> {
     let stream = client.query_raw(statement, params(args)).await?;
     pin_mut!(stream);
-    let mut out = Vec::new();
     while let Some(row) = stream.try_next().await? {
-        out.push(map(&Row::Postgres(&row))?);
+        look(&Row::Postgres(&row))?;
     }
-    Ok(out)
+    Ok(())
 }
 
 /// One round trip, no server-side statement left behind: for texts that rarely repeat.
