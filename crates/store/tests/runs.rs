@@ -6,6 +6,8 @@ mod common;
 
 use api::validate::Limits;
 use api::{ErrorCode, Metric, Run, RunStatus, Tag};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD as BASE64;
 use common::for_each_engine;
 use store::db::Db;
 use store::experiments::{self, ExperimentId, NewExperiment};
@@ -208,6 +210,48 @@ async fn pages_of_a_history_survive_new_points() {
 }
 
 #[tokio::test]
+async fn histories_are_the_same_whichever_way_they_are_read() {
+    for_each_engine(async |db| {
+        let id = ExperimentId::parse("0").unwrap();
+        let (one, two) = (new_run(&db, id).await.info.run_id, new_run(&db, id).await.info.run_id);
+        let points = |shift: i64| {
+            let values = [f64::NAN, 0.0, -1.0, f64::INFINITY, 1.0, f64::NEG_INFINITY];
+            values.iter().zip(0..).map(|(v, i)| metric("m", *v, 10 - i % 3, shift + i % 2)).collect()
+        };
+        log_batch(&db, &one, batch(points(0), vec![], vec![])).await.unwrap();
+        log_batch(&db, &two, batch(points(5), vec![], vec![])).await.unwrap();
+        let history = async |limit, offset: i64| {
+            let (id, token) = (one.clone(), BASE64.encode(format!("{{\"offset\": {offset}}}")));
+            let token = (offset > 0).then_some(token);
+            let page = db.read(move |tx| {
+                Box::pin(
+                    async move { metrics::history_page(tx, id, "m".into(), limit, token.as_deref()).await },
+                )
+            });
+            String::from_utf8(page.await.unwrap().into_json().collect::<Vec<_>>().concat()).unwrap()
+        };
+        let bulk = async |limit| {
+            let ids = vec![two.clone(), one.clone(), two.clone()];
+            let all =
+                db.read(move |tx| Box::pin(async move { metrics::history_bulk(tx, ids, "m", limit).await }));
+            String::from_utf8(all.await.unwrap().into_json().collect::<Vec<_>>().concat()).unwrap()
+        };
+        let all = async || {
+            let pages = [history(None, 0).await, history(Some(4), 0).await, history(Some(2), 3).await];
+            (pages, bulk(100).await, bulk(8).await)
+        };
+        // The run has one metric, and the metric two runs; then the run has four metrics.
+        let among_the_runs = all().await;
+        assert_eq!(among_the_runs.0[0].matches("timestamp").count(), 6);
+        assert_eq!(among_the_runs.1.matches("run_id").count(), 12);
+        let others = (0..3).map(|i| metric(&format!("other{i}"), 1.0, 1, 7)).collect();
+        log_batch(&db, &one, batch(others, vec![], vec![])).await.unwrap();
+        assert_eq!(all().await, among_the_runs);
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn params_do_not_change_and_a_failed_batch_changes_nothing() {
     for_each_engine(async |db| {
         let run_id = new_run(&db, ExperimentId::parse("0").unwrap()).await.info.run_id;
@@ -287,6 +331,12 @@ async fn sampled_histories_keep_the_ends_of_every_run() {
         assert_eq!(sampled(interval(None, 4)).await, [33, 33, 0, 25, 33, 50, 75, 99]);
         assert_eq!(sampled(interval(Some((10, 12)), 50)).await, [10, 11, 12]);
         assert_eq!(sampled(interval(Some((40, 49)), 3)).await, [40, 43, 46, 49]);
+        // With more metrics, SQLite looks for the points another way.
+        for run_id in [&one, &two] {
+            let others = (0..3).map(|i| metric(&format!("other{i}"), 1.0, 1, 7)).collect();
+            log_batch(&db, run_id, batch(others, vec![], vec![])).await.unwrap();
+        }
+        assert_eq!(sampled(interval(None, 4)).await, [33, 33, 0, 25, 33, 50, 75, 99]);
     })
     .await;
 }

@@ -6,7 +6,7 @@ use deadpool_postgres::{Manager, ManagerConfig, PoolError, RecyclingMethod, Runt
 use futures_util::future::BoxFuture;
 use futures_util::{TryStreamExt, pin_mut};
 use std::time::Duration;
-use tokio_postgres::types::{ToSql, Type};
+use tokio_postgres::types::ToSql;
 use tokio_postgres::{GenericClient, NoTls, Statement};
 
 /// Connections of one process: enough for a busy server, few enough for a database shared with others.
@@ -87,27 +87,13 @@ pub(super) async fn all<T>(
     args: &[Value],
     map: impl Fn(&Row) -> Result<T>,
 ) -> Result<Vec<T>> {
-    let mut out = Vec::new();
-    each(client, statement, args, |row| {
-        out.push(map(row)?);
-        Ok(())
-    })
-    .await?;
-    Ok(out)
-}
-
-pub(super) async fn each(
-    client: &impl GenericClient,
-    statement: &Statement,
-    args: &[Value],
-    mut look: impl FnMut(&Row) -> Result<()>,
-) -> Result<()> {
     let stream = client.query_raw(statement, params(args)).await?;
     pin_mut!(stream);
+    let mut out = Vec::new();
     while let Some(row) = stream.try_next().await? {
-        look(&Row::Postgres(&row))?;
+        out.push(map(&Row::Postgres(&row))?);
     }
-    Ok(())
+    Ok(out)
 }
 
 /// One round trip, no server-side statement left behind: for texts that rarely repeat.
@@ -117,10 +103,28 @@ pub(super) async fn all_typed<T>(
     args: &[Value],
     map: impl Fn(&Row) -> Result<T>,
 ) -> Result<Vec<T>> {
-    let typed: Vec<(&(dyn ToSql + Sync), Type)> =
-        args.iter().map(|v| (v as &(dyn ToSql + Sync), v.postgres_type())).collect();
-    let rows = client.query_typed(sql, &typed).await?;
-    rows.iter().map(|row| map(&Row::Postgres(row))).collect()
+    let mut out = Vec::new();
+    each_typed(client, sql, args, |row| {
+        out.push(map(row)?);
+        Ok(())
+    })
+    .await?;
+    Ok(out)
+}
+
+pub(super) async fn each_typed(
+    client: &impl GenericClient,
+    sql: &str,
+    args: &[Value],
+    mut look: impl FnMut(&Row) -> Result<()>,
+) -> Result<()> {
+    let typed = args.iter().map(|v| (v as &(dyn ToSql + Sync), v.postgres_type()));
+    let stream = client.query_typed_raw(sql, typed).await?;
+    pin_mut!(stream);
+    while let Some(row) = stream.try_next().await? {
+        look(&Row::Postgres(&row))?;
+    }
+    Ok(())
 }
 
 pub(super) async fn insert_many(

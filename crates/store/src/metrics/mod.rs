@@ -49,20 +49,21 @@ fn page_keys(p: &Point) -> [Value; 4] {
 }
 
 const FROM: &str = "
-    SELECT value, timestamp, step, is_nan FROM metrics
+    SELECT CASE WHEN is_nan THEN NULL ELSE value END, timestamp, step FROM metrics
     WHERE run_uuid = $1 AND key = $2
     ORDER BY timestamp, step, value, is_nan LIMIT $3 OFFSET $4";
 // Goes on after the last point of the page before, not after a count of points, so that points logged meanwhile neither
 // repeat nor hide others.
 const AFTER: &str = "
-    SELECT value, timestamp, step, is_nan FROM metrics
+    SELECT CASE WHEN is_nan THEN NULL ELSE value END, timestamp, step FROM metrics
     WHERE run_uuid = $1 AND key = $2 AND (timestamp, step, value, is_nan) > ($3, $4, $5, $6)
     ORDER BY timestamp, step, value, is_nan LIMIT $7";
 // The same by way of the run's points, see `points::Way`. SQLite would sort them for longer than it takes to read them.
 const RUN_FROM: &str = "
-    SELECT value, timestamp, step, is_nan FROM metrics WHERE run_uuid = $1 AND NOT key <> $2";
+    SELECT CASE WHEN is_nan THEN NULL ELSE value END, timestamp, step FROM metrics
+    WHERE run_uuid = $1 AND NOT key <> $2";
 const RUN_AFTER: &str = "
-    SELECT value, timestamp, step, is_nan FROM metrics
+    SELECT CASE WHEN is_nan THEN NULL ELSE value END, timestamp, step FROM metrics
     WHERE run_uuid = $1 AND NOT key <> $2 AND (timestamp, step, value, is_nan) > ($3, $4, $5, $6)";
 
 async fn page_from(tx: &mut Tx<'_>, run_id: &str, key: &str, start: Start, limit: i64) -> Result<Vec<Point>> {
@@ -78,19 +79,23 @@ async fn page_from(tx: &mut Tx<'_>, run_id: &str, key: &str, start: Start, limit
             None
         }
     };
-    if !by_run {
-        args.push(limit.into());
-        args.extend(offset.map(Value::from));
-        return tx.all(if offset.is_some() { FROM } else { AFTER }, &args, point).await;
-    }
     let skip = offset.unwrap_or_default() as usize;
-    let mut first = Smallest::new(skip.saturating_add(limit as usize), by_time);
-    tx.each(if offset.is_some() { RUN_FROM } else { RUN_AFTER }, &args, |row| {
-        first.push(point(row)?);
+    let (sql, most, skip) = match (by_run, offset.is_some()) {
+        (true, true) => (RUN_FROM, skip.saturating_add(limit as usize), skip),
+        (true, false) => (RUN_AFTER, limit as usize, 0),
+        (false, first) => {
+            args.push(limit.into());
+            args.extend(offset.map(Value::from));
+            (if first { FROM } else { AFTER }, usize::MAX, 0)
+        }
+    };
+    let mut page = Smallest::new(most, by_time);
+    tx.each(sql, &args, |row| {
+        page.push(point(row)?);
         Ok(())
     })
     .await?;
-    let mut points = first.into_sorted();
+    let mut points = page.into_sorted();
     points.drain(..skip.min(points.len()));
     Ok(points)
 }

@@ -21,7 +21,7 @@ pub(super) async fn each_of(
         let args = [key.into(), Value::Texts(run_ids.to_vec())];
         return tx
             .each(&sql, &args, |row| {
-                if let Ok(run) = run_ids.binary_search(&row.text(4)?) {
+                if let Ok(run) = run_ids.binary_search(&row.text(3)?) {
                     look(run, point(row)?);
                 }
                 Ok(())
@@ -42,16 +42,20 @@ pub(super) async fn each_of(
     Ok(())
 }
 
-const OF_RUN: &str = "SELECT value, timestamp, step, is_nan FROM metrics WHERE run_uuid = $1 AND key = $2";
+const OF_RUN: &str = "
+    SELECT CASE WHEN is_nan THEN NULL ELSE value END, timestamp, step FROM metrics
+    WHERE run_uuid = $1 AND key = $2";
 // `NOT key <> $2` is `key = $2`, but SQLite does not look for an index on it.
-const AMONG_THE_RUNS: &str =
-    "SELECT value, timestamp, step, is_nan FROM metrics WHERE run_uuid = $1 AND NOT key <> $2";
-const OF_RUNS: &str =
-    "SELECT value, timestamp, step, is_nan, run_uuid FROM metrics WHERE key = $1 AND run_uuid";
+const AMONG_THE_RUNS: &str = "
+    SELECT CASE WHEN is_nan THEN NULL ELSE value END, timestamp, step FROM metrics
+    WHERE run_uuid = $1 AND NOT key <> $2";
+const OF_RUNS: &str = "
+    SELECT CASE WHEN is_nan THEN NULL ELSE value END, timestamp, step, run_uuid FROM metrics
+    WHERE key = $1 AND run_uuid";
 
-/// One point of a statement that selects value, timestamp, step, is_nan.
+/// One point of a statement that selects value (NULL for NaN: one column less of each row), timestamp, step.
 pub(super) fn point(row: &Row) -> Result<Point> {
-    let value = if row.bool(3)? { f64::NAN } else { row.float(0)? };
+    let value = row.opt_float(0)?.unwrap_or(f64::NAN);
     Ok(Point { timestamp: row.int(1)?, step: row.int(2)?, value })
 }
 
@@ -62,7 +66,7 @@ pub(super) enum Way {
     Run,
     /// The primary key: passes over the metric's other runs.
     Key,
-    /// The database's own choice.
+    /// The planner's choice.
     Planned,
 }
 

@@ -76,8 +76,8 @@ pub async fn history_bulk_interval(tx: &mut Tx<'_>, interval: Interval) -> Resul
 // MLflow keeps the point of the largest step there.
 const LATEST_STEPS: &str = "SELECT step FROM latest_metrics WHERE key = $1 AND run_uuid";
 
-/// How many points are kept while it is not known which of them are wanted: 3 MiB.
-const AT_HAND: usize = 128 * 1024;
+/// How many points are kept while it is not known which of them are wanted: 768 KiB.
+const AT_HAND: usize = 32 * 1024;
 
 /// One look at all points of some runs.
 struct Look {
@@ -212,4 +212,100 @@ fn in_order(mut points: Smallest, wanted: &[i64]) -> Vec<Point> {
     let mut points = points.into_sorted();
     points.truncate(MAX_RESULTS_GET_METRIC_HISTORY as usize);
     points
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeSet;
+
+    fn point(step: i64) -> Point {
+        Point { timestamp: 1, step, value: 0.5 }
+    }
+
+    fn interval(steps: Option<(i64, i64)>) -> Interval {
+        Interval { run_ids: vec!["a".into(), "b".into()], key: "m".into(), max_results: 7, steps }
+    }
+
+    /// Looks at the runs once, and answers whether that was enough and the steps that are wanted.
+    fn look_once(interval: &Interval, runs: [&[i64]; 2]) -> (bool, Look, Vec<i64>) {
+        let latest = runs.iter().filter_map(|steps| steps.iter().copied().max()).collect();
+        let mut look = Look::first(interval, &interval.run_ids, latest);
+        see(&mut look, runs);
+        let wanted = look.wanted();
+        (look.has(&wanted), look, wanted)
+    }
+
+    fn see(look: &mut Look, runs: [&[i64]; 2]) {
+        for (run, steps) in runs.iter().enumerate() {
+            steps.iter().for_each(|step| look.see(run, point(*step)));
+        }
+    }
+
+    fn answer(look: Look, wanted: &[i64]) -> Vec<Vec<i64>> {
+        let runs = look.runs.into_iter();
+        runs.map(|run| in_order(run.kept, wanted).iter().map(|p| p.step).collect()).collect()
+    }
+
+    /// What is wanted, step by step as MLflow says it.
+    fn naive(runs: [&[i64]; 2], (start, end): (i64, i64), most: i64) -> Vec<i64> {
+        let is_in = |step: &i64| (start..=end).contains(step);
+        let all: Vec<i64> = BTreeSet::from_iter(runs.concat()).into_iter().filter(is_in).collect();
+        let mut wanted: BTreeSet<i64> = all.iter().copied().collect();
+        if all.len() as i64 > most {
+            let ranks = (0..most).map(|i| (i as f64 * (all.len() as f64 / most as f64)) as usize);
+            wanted = ranks.map(|rank| all[rank]).chain(all.last().copied()).collect();
+        }
+        let ends = runs.iter().flat_map(|run| [run.iter().min(), run.iter().max()]).flatten();
+        wanted.extend(ends.copied().filter(is_in));
+        wanted.into_iter().collect()
+    }
+
+    #[test]
+    fn one_look_is_enough_for_few_points_and_for_regular_ones() {
+        let few: Vec<i64> = (0..1_000).map(|i| i * 7919 % 1_009).collect();
+        let regular: Vec<i64> = (0..100_000).map(|i| i * 10).collect();
+        for runs in [[&few[..], &few[..50]], [&regular[..], &[]], [&regular[..], &regular[..]]] {
+            for steps in [None, Some((500, 900))] {
+                let (enough, look, wanted) = look_once(&interval(steps), runs);
+                assert!(enough, "{} {steps:?}", runs[0].len());
+                assert_eq!(wanted, naive(runs, interval(steps).bounds(), 7));
+                assert!(look.at_hand <= AT_HAND);
+            }
+        }
+    }
+
+    #[test]
+    fn a_second_look_finds_what_the_first_could_not_guess() {
+        let regular: Vec<i64> = (0..100_000).collect();
+        let slower: Vec<i64> = (0..60_000).chain((60_000..90_000).step_by(100)).collect();
+        let shuffled: Vec<i64> = (0..100_000).map(|i| i * 7919 % 100_003).collect();
+        let negative: Vec<i64> = (-50_000..50_000).map(|i| i * 3).collect();
+        let one_step = vec![0; 100_000];
+        for runs in [
+            [&slower[..], &[]],
+            [&regular[..], &shuffled[..40_000]],
+            [&shuffled[..], &regular[..]],
+            [&negative[..], &regular[..]],
+            [&one_step[..], &[5, 6]],
+        ] {
+            for steps in [None, Some((-100, 70_000)), Some((99_000, 1 << 62))] {
+                let interval = interval(steps);
+                let (enough, first, wanted) = look_once(&interval, runs);
+                assert_eq!(wanted, naive(runs, interval.bounds(), 7));
+                let mut second = Look::again(&interval, &interval.run_ids, wanted.clone());
+                see(&mut second, runs);
+                let second = answer(second, &wanted);
+                if enough {
+                    assert_eq!(answer(first, &wanted), second);
+                }
+                for (points, run) in second.iter().zip(runs) {
+                    let mut expected: Vec<i64> = run.iter().copied().filter(|s| wanted.contains(s)).collect();
+                    expected.sort_unstable();
+                    expected.truncate(25_000);
+                    assert_eq!(*points, expected, "{steps:?}");
+                }
+            }
+        }
+    }
 }
