@@ -88,37 +88,6 @@ impl Request for GetMetricHistory {
     ];
 }
 
-/// The response of `metrics/get-history`.
-#[derive(Debug, Serialize)]
-pub struct GetMetricHistoryResponse {
-    /// By timestamp, step, value.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub metrics: Vec<Metric>,
-    /// Set while there is more.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub next_page_token: Option<String>,
-}
-
-/// A point with the run it belongs to, MLflow's `MetricWithRunId`.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-#[expect(missing_docs, reason = "the fields are the wire's own")]
-pub struct MetricWithRunId {
-    pub key: String,
-    #[serde(serialize_with = "number::write_double")]
-    pub value: f64,
-    /// Epoch milliseconds.
-    pub timestamp: i64,
-    pub step: i64,
-    pub run_id: String,
-}
-
-/// The response of `metrics/get-history-bulk`, which always has its list.
-#[derive(Debug, Serialize)]
-pub struct MetricHistoryBulkResponse {
-    /// By run id, timestamp, step, value.
-    pub metrics: Vec<MetricWithRunId>,
-}
-
 /// The most runs of one `metrics/get-history-bulk-interval`.
 pub const MAX_RUNS_GET_METRIC_HISTORY_BULK: usize = 100;
 /// The most sampled steps of one `metrics/get-history-bulk-interval`.
@@ -171,12 +140,4 @@ fn max_results_in_range(value: &Value) -> Result<(), Refusal> {
         Some(n) if (1..=MAX_RESULTS_PER_RUN).contains(&n) => Ok(()),
         _ => Err(Refusal::Message(format!("max_results must be between 1 and {MAX_RESULTS_PER_RUN}."))),
     }
-}
-
-/// The response of `metrics/get-history-bulk-interval`.
-#[derive(Debug, Serialize)]
-pub struct GetMetricHistoryBulkIntervalResponse {
-    /// Runs in the order asked for, each by step, timestamp, value.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub metrics: Vec<MetricWithRunId>,
 }

@@ -5,6 +5,7 @@ use axum::body::Body;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
+use std::convert::Infallible;
 
 /// What a JSON handler returns.
 pub type Reply<T> = Result<Json<T>, Failure>;
@@ -36,8 +37,21 @@ impl<T: Serialize> IntoResponse for Json<T> {
     }
 }
 
-fn json(status: StatusCode, body: Vec<u8>) -> Response {
-    let mut response = Response::new(Body::from(body));
+/// Metric histories as a response. A large one is written while it is sent.
+pub struct Points(pub api::Histories);
+
+impl IntoResponse for Points {
+    fn into_response(self) -> Response {
+        let mut pieces = self.0.into_json();
+        let first = pieces.next().unwrap_or_default();
+        let Some(second) = pieces.next() else { return json(StatusCode::OK, first) };
+        let pieces = [first, second].into_iter().chain(pieces).map(Ok::<_, Infallible>);
+        json(StatusCode::OK, Body::from_stream(futures_util::stream::iter(pieces)))
+    }
+}
+
+fn json(status: StatusCode, body: impl Into<Body>) -> Response {
+    let mut response = Response::new(body.into());
     *response.status_mut() = status;
     response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
     response

@@ -6,6 +6,8 @@ mod common;
 
 use api::validate::Limits;
 use api::{ErrorCode, Metric, Run, RunStatus, Tag};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD as BASE64;
 use common::for_each_engine;
 use store::db::Db;
 use store::experiments::{self, ExperimentId, NewExperiment};
@@ -167,13 +169,16 @@ async fn the_latest_metric_is_by_step_then_time_then_value() {
         assert_eq!(latest("inf").value, f64::MAX);
 
         let id = run_id.clone();
-        let (history, token) = db
-            .read(move |tx| Box::pin(async move { metrics::history_page(tx, &id, "m", None, None).await }))
+        let histories = db
+            .read(move |tx| {
+                Box::pin(async move { metrics::history_page(tx, id, "m".into(), None, None).await })
+            })
             .await
             .unwrap();
-        let order: Vec<_> = history.iter().map(|m| (m.timestamp, m.step, m.value)).collect();
+        let order: Vec<_> =
+            histories.metrics[0].points.iter().map(|m| (m.timestamp, m.step, m.value)).collect();
         assert_eq!(order, [(99, 2, 9.0), (100, 2, 1.0), (100, 2, 2.0), (200, 1, 5.0)]);
-        assert_eq!(token, None);
+        assert_eq!(histories.next_page_token, None);
     })
     .await;
 }
@@ -186,11 +191,13 @@ async fn pages_of_a_history_survive_new_points() {
         log_batch(&db, &run_id, batch(points, vec![], vec![])).await.unwrap();
         let page = async |token: Option<String>| {
             let id = run_id.clone();
-            db.read(move |tx| {
-                Box::pin(async move { metrics::history_page(tx, &id, "m", Some(2), token.as_deref()).await })
-            })
-            .await
-            .unwrap()
+            let page = db.read(move |tx| {
+                Box::pin(
+                    async move { metrics::history_page(tx, id, "m".into(), Some(2), token.as_deref()).await },
+                )
+            });
+            let mut page = page.await.unwrap();
+            (page.metrics.remove(0).points, page.next_page_token)
         };
         let (first, token) = page(None).await;
         log_batch(&db, &run_id, batch(vec![metric("m", 0.0, 1, 0)], vec![], vec![])).await.unwrap();
@@ -198,6 +205,48 @@ async fn pages_of_a_history_survive_new_points() {
         let (third, end) = page(token).await;
         let times: Vec<_> = [first, second, third].concat().iter().map(|m| m.timestamp).collect();
         assert_eq!((times, end), (vec![10, 11, 12, 13, 14], None));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn histories_are_the_same_whichever_way_they_are_read() {
+    for_each_engine(async |db| {
+        let id = ExperimentId::parse("0").unwrap();
+        let (one, two) = (new_run(&db, id).await.info.run_id, new_run(&db, id).await.info.run_id);
+        let points = |shift: i64| {
+            let values = [f64::NAN, 0.0, -1.0, f64::INFINITY, 1.0, f64::NEG_INFINITY];
+            values.iter().zip(0..).map(|(v, i)| metric("m", *v, 10 - i % 3, shift + i % 2)).collect()
+        };
+        log_batch(&db, &one, batch(points(0), vec![], vec![])).await.unwrap();
+        log_batch(&db, &two, batch(points(5), vec![], vec![])).await.unwrap();
+        let history = async |limit, offset: i64| {
+            let (id, token) = (one.clone(), BASE64.encode(format!("{{\"offset\": {offset}}}")));
+            let token = (offset > 0).then_some(token);
+            let page = db.read(move |tx| {
+                Box::pin(
+                    async move { metrics::history_page(tx, id, "m".into(), limit, token.as_deref()).await },
+                )
+            });
+            String::from_utf8(page.await.unwrap().into_json().collect::<Vec<_>>().concat()).unwrap()
+        };
+        let bulk = async |limit| {
+            let ids = vec![two.clone(), one.clone(), two.clone()];
+            let all =
+                db.read(move |tx| Box::pin(async move { metrics::history_bulk(tx, ids, "m", limit).await }));
+            String::from_utf8(all.await.unwrap().into_json().collect::<Vec<_>>().concat()).unwrap()
+        };
+        let all = async || {
+            let pages = [history(None, 0).await, history(Some(4), 0).await, history(Some(2), 3).await];
+            (pages, bulk(100).await, bulk(8).await)
+        };
+        // The run has one metric, and the metric two runs; then the run has four metrics.
+        let among_the_runs = all().await;
+        assert_eq!(among_the_runs.0[0].matches("timestamp").count(), 6);
+        assert_eq!(among_the_runs.1.matches("run_id").count(), 12);
+        let others = (0..3).map(|i| metric(&format!("other{i}"), 1.0, 1, 7)).collect();
+        log_batch(&db, &one, batch(others, vec![], vec![])).await.unwrap();
+        assert_eq!(all().await, among_the_runs);
     })
     .await;
 }
@@ -247,13 +296,13 @@ async fn many_writers_on_one_run_lose_nothing() {
         for writer in writers.collect::<Vec<_>>() {
             writer.await.unwrap();
         }
-        let (history, _) = db
+        let histories = db
             .read(move |tx| {
-                Box::pin(async move { metrics::history_page(tx, &run_id, "m7", None, None).await })
+                Box::pin(async move { metrics::history_page(tx, run_id, "m7".into(), None, None).await })
             })
             .await
             .unwrap();
-        assert_eq!(history.len(), 160);
+        assert_eq!(histories.metrics[0].points.len(), 160);
     })
     .await;
 }
@@ -275,13 +324,19 @@ async fn sampled_histories_keep_the_ends_of_every_run() {
             steps,
         };
         let sampled = async |interval| {
-            let points =
+            let runs =
                 db.read(move |tx| Box::pin(metrics::history_bulk_interval(tx, interval))).await.unwrap();
-            points.iter().map(|m| m.step).collect::<Vec<_>>()
+            runs.iter().flat_map(|run| run.points.iter().map(|p| p.step)).collect::<Vec<_>>()
         };
         assert_eq!(sampled(interval(None, 4)).await, [33, 33, 0, 25, 33, 50, 75, 99]);
         assert_eq!(sampled(interval(Some((10, 12)), 50)).await, [10, 11, 12]);
         assert_eq!(sampled(interval(Some((40, 49)), 3)).await, [40, 43, 46, 49]);
+        // With more metrics, SQLite looks for the points another way.
+        for run_id in [&one, &two] {
+            let others = (0..3).map(|i| metric(&format!("other{i}"), 1.0, 1, 7)).collect();
+            log_batch(&db, run_id, batch(others, vec![], vec![])).await.unwrap();
+        }
+        assert_eq!(sampled(interval(None, 4)).await, [33, 33, 0, 25, 33, 50, 75, 99]);
     })
     .await;
 }

@@ -2,13 +2,10 @@
 
 use crate::app::App;
 use crate::extract::{Proto, pairs};
-use crate::respond::{Failure, Json, Reply};
+use crate::respond::{Failure, Points};
 use api::error::invalid;
 use api::request::text_without_nul;
-use api::{
-    GetMetricHistory, GetMetricHistoryBulkInterval, GetMetricHistoryBulkIntervalResponse,
-    GetMetricHistoryResponse, MAX_RESULTS_PER_RUN, MetricHistoryBulkResponse, run_id_of,
-};
+use api::{GetMetricHistory, GetMetricHistoryBulkInterval, Histories, MAX_RESULTS_PER_RUN, run_id_of};
 use axum::extract::State;
 use axum::http::Uri;
 use store::metrics::{self, Interval};
@@ -17,17 +14,17 @@ use store::metrics::{self, Interval};
 pub async fn get_history(
     State(app): State<App>,
     Proto(request): Proto<GetMetricHistory>,
-) -> Reply<GetMetricHistoryResponse> {
+) -> Result<Points, Failure> {
     let run_id = run_id_of(request.run_id, request.run_uuid);
     let key = request.metric_key.unwrap_or_default();
     let (limit, token) = (request.max_results, request.page_token);
-    let (metrics, next_page_token) = app
+    let histories = app
         .db()
         .read(move |tx| {
-            Box::pin(async move { metrics::history_page(tx, &run_id, &key, limit, token.as_deref()).await })
+            Box::pin(async move { metrics::history_page(tx, run_id, key, limit, token.as_deref()).await })
         })
         .await?;
-    Ok(Json(GetMetricHistoryResponse { metrics, next_page_token }))
+    Ok(Points(histories))
 }
 
 /// The most points of one `metrics/get-history-bulk`.
@@ -36,13 +33,13 @@ const MAX_HISTORY_RESULTS: i64 = 25_000;
 const MAX_RUN_IDS_PER_REQUEST: usize = 100;
 
 /// `GET metrics/get-history-bulk`
-pub async fn get_history_bulk(State(app): State<App>, uri: Uri) -> Reply<MetricHistoryBulkResponse> {
+pub async fn get_history_bulk(State(app): State<App>, uri: Uri) -> Result<Points, Failure> {
     let (run_ids, key, limit) = bulk_query(&uri)?;
-    let metrics = app
+    let histories = app
         .db()
         .read(move |tx| Box::pin(async move { metrics::history_bulk(tx, run_ids, &key, limit).await }))
         .await?;
-    Ok(Json(MetricHistoryBulkResponse { metrics }))
+    Ok(Points(histories))
 }
 
 /// This route has no message in MLflow; it reads its query by hand, with texts of its own.
@@ -81,7 +78,7 @@ fn bulk_query(uri: &Uri) -> Result<(Vec<String>, String, i64), Failure> {
 pub async fn get_history_bulk_interval(
     State(app): State<App>,
     Proto(request): Proto<GetMetricHistoryBulkInterval>,
-) -> Reply<GetMetricHistoryBulkIntervalResponse> {
+) -> Result<Points, Failure> {
     let interval = Interval {
         steps: Interval::steps(request.start_step, request.end_step)?,
         run_ids: request.run_ids,
@@ -89,5 +86,5 @@ pub async fn get_history_bulk_interval(
         max_results: request.max_results.unwrap_or(MAX_RESULTS_PER_RUN),
     };
     let metrics = app.db().read(move |tx| Box::pin(metrics::history_bulk_interval(tx, interval))).await?;
-    Ok(Json(GetMetricHistoryBulkIntervalResponse { metrics }))
+    Ok(Points(Histories { metrics, ..Histories::default() }))
 }

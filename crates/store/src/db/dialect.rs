@@ -54,6 +54,12 @@ impl Dialect {
         }
     }
 
+    /// Whether the planner knows how many rows a value has, and so which of two indexes to take. SQLite does not know
+    /// without `ANALYZE`, and prefers the one that covers the statement.
+    pub fn keeps_statistics(self) -> bool {
+        self == Self::Postgres
+    }
+
     /// Whether NULLs come first when an `ORDER BY` does not say: PostgreSQL takes NULL as the largest value, SQLite as the
     /// smallest.
     pub fn nulls_first(self, ascending: bool) -> bool {

@@ -183,6 +183,26 @@ impl Tx<'_> {
         }
     }
 
+    /// Runs a query planned for these very values, and looks at its rows as they come, so that they need not all be kept.
+    ///
+    /// A plan that is kept is made for the average value. Where values differ by thousands of rows, that costs more than
+    /// planning does.
+    ///
+    /// # Errors
+    /// See [`Error`], and what `look` fails with.
+    pub async fn each(
+        &mut self,
+        sql: &str,
+        args: &[Value],
+        look: impl FnMut(&Row) -> Result<()>,
+    ) -> Result<()> {
+        match self {
+            Self::Postgres(tx) => postgres::each_typed(&**tx, sql, args, look).await,
+            Self::PostgresRead(client) => postgres::each_typed(&****client, sql, args, look).await,
+            Self::Sqlite(conn) => sqlite::each(conn, sql, args, look),
+        }
+    }
+
     /// Runs a query whose text was built for this call, without keeping its plan.
     ///
     /// # Errors

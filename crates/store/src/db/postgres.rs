@@ -7,7 +7,7 @@ use futures_util::future::BoxFuture;
 use futures_util::stream::select_all;
 use futures_util::{TryFutureExt, TryStreamExt, pin_mut};
 use std::time::Duration;
-use tokio_postgres::types::{ToSql, Type};
+use tokio_postgres::types::ToSql;
 use tokio_postgres::{GenericClient, NoTls, Statement};
 
 /// Connections of one process: enough for a busy server, few enough for a database shared with others.
@@ -123,10 +123,28 @@ pub(super) async fn all_typed<T>(
     args: &[Value],
     map: impl Fn(&Row) -> Result<T>,
 ) -> Result<Vec<T>> {
-    let typed: Vec<(&(dyn ToSql + Sync), Type)> =
-        args.iter().map(|v| (v as &(dyn ToSql + Sync), v.postgres_type())).collect();
-    let rows = client.query_typed(sql, &typed).await?;
-    rows.iter().map(|row| map(&Row::Postgres(row))).collect()
+    let mut out = Vec::new();
+    each_typed(client, sql, args, |row| {
+        out.push(map(row)?);
+        Ok(())
+    })
+    .await?;
+    Ok(out)
+}
+
+pub(super) async fn each_typed(
+    client: &impl GenericClient,
+    sql: &str,
+    args: &[Value],
+    mut look: impl FnMut(&Row) -> Result<()>,
+) -> Result<()> {
+    let typed = args.iter().map(|v| (v as &(dyn ToSql + Sync), v.postgres_type()));
+    let stream = client.query_typed_raw(sql, typed).await?;
+    pin_mut!(stream);
+    while let Some(row) = stream.try_next().await? {
+        look(&Row::Postgres(&row))?;
+    }
+    Ok(())
 }
 
 pub(super) async fn insert_many(

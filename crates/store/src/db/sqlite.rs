@@ -260,13 +260,26 @@ pub(super) fn all<T>(
     args: &[Value],
     map: impl Fn(&Row) -> Result<T>,
 ) -> Result<Vec<T>> {
+    let mut out = Vec::new();
+    each(conn, sql, args, |row| {
+        out.push(map(row)?);
+        Ok(())
+    })?;
+    Ok(out)
+}
+
+pub(super) fn each(
+    conn: &Connection,
+    sql: &str,
+    args: &[Value],
+    mut look: impl FnMut(&Row) -> Result<()>,
+) -> Result<()> {
     let mut statement = prepare(conn, sql)?;
     let mut rows = statement.query(rusqlite::params_from_iter(args))?;
-    let mut out = Vec::new();
     while let Some(row) = rows.next()? {
-        out.push(map(&Row::Sqlite(row))?);
+        look(&Row::Sqlite(row))?;
     }
-    Ok(out)
+    Ok(())
 }
 
 pub(super) fn each_of(
