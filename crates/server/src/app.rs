@@ -1,5 +1,6 @@
 //! What every handler can reach: the database, the settings, the clock.
 
+use crate::readiness::Readiness;
 use crate::security::Security;
 use api::validate::Limits;
 use std::path::PathBuf;
@@ -12,6 +13,7 @@ use store::db::Db;
 pub struct App(Arc<Inner>);
 
 struct Inner {
+    readiness: Readiness,
     db: Db,
     settings: Settings,
     clock: Clock,
@@ -52,12 +54,17 @@ impl Default for Clock {
 impl App {
     /// Puts the parts together.
     pub fn new(db: Db, settings: Settings, clock: Clock) -> Self {
-        Self(Arc::new(Inner { db, settings, clock }))
+        Self(Arc::new(Inner { readiness: Readiness::default(), db, settings, clock }))
     }
 
     /// The database.
     pub fn db(&self) -> &Db {
         &self.0.db
+    }
+
+    /// Whether the parts that this server needs are there.
+    pub fn readiness(&self) -> &Readiness {
+        &self.0.readiness
     }
 
     /// The operator's choices.
