@@ -7,12 +7,14 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 use store::db::Db;
+use store::runs::ingest::Ingest;
 
 /// Shared by all requests; cloning is cheap.
 #[derive(Clone)]
 pub struct App(Arc<Inner>);
 
 struct Inner {
+    ingest: Ingest,
     readiness: Readiness,
     db: Db,
     settings: Settings,
@@ -54,12 +56,18 @@ impl Default for Clock {
 impl App {
     /// Puts the parts together.
     pub fn new(db: Db, settings: Settings, clock: Clock) -> Self {
-        Self(Arc::new(Inner { readiness: Readiness::default(), db, settings, clock }))
+        let (ingest, readiness) = (Ingest::new(db.clone()), Readiness::default());
+        Self(Arc::new(Inner { ingest, readiness, db, settings, clock }))
     }
 
     /// The database.
     pub fn db(&self) -> &Db {
         &self.0.db
+    }
+
+    /// The way of single metrics, params and tags into the database.
+    pub fn ingest(&self) -> &Ingest {
+        &self.0.ingest
     }
 
     /// Whether the parts that this server needs are there.

@@ -7,6 +7,7 @@
 mod bulk;
 mod dialect;
 mod group;
+mod ingest;
 mod postgres;
 mod row;
 mod sqlite;
@@ -14,6 +15,7 @@ mod value;
 
 pub use bulk::{Bulk, Column};
 pub use dialect::Dialect;
+pub use ingest::{Ingest, Place};
 pub use row::Row;
 pub use value::Value;
 

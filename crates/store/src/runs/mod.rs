@@ -1,5 +1,6 @@
 //! Runs: create, read, update, delete, restore. Mirrors the run half of MLflow's `SqlAlchemyStore`.
 
+pub mod ingest;
 mod load;
 pub mod log;
 pub mod log_model;
