@@ -40,9 +40,33 @@ class Cluster:
         self._execute(f'CREATE DATABASE "{name}"')
         return self.uri(name)
 
+    def down(self, mode: str = "fast") -> None:
+        """Stops the server, which can be brought up again."""
+        _run_as_server_user([_program("pg_ctl"), "-D", str(self.directory / "data"), "-m", mode, "-w", "stop"])
+
+    def up(self) -> None:
+        """Starts the server; returns when it takes connections."""
+        # Only servers under test are killed here, never PostgreSQL's machine, so it need not wait for the disk.
+        options = f"-p {self.port} -k {self.directory} -c listen_addresses=127.0.0.1 -c max_connections=300 -c fsync=off"
+        data, log = str(self.directory / "data"), str(self.directory / "log")
+        _run_as_server_user([_program("pg_ctl"), "-D", data, "-o", options, "-l", log, "-w", "start"])
+
+    def terminate_backends(self, uri: str) -> int:
+        """Ends all connections to the database of this URI, and answers how many there were."""
+        connection = psycopg2.connect(self.uri("postgres"))
+        try:
+            with connection.cursor() as cursor:
+                cursor.execute(
+                    "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE datname = %s", (uri.rsplit("/", 1)[1],)
+                )
+                (count,) = cursor.fetchone()
+                return int(count)
+        finally:
+            connection.close()
+
     def stop(self) -> None:
         """Stops the server and removes its files."""
-        _run_as_server_user([_program("pg_ctl"), "-D", str(self.directory / "data"), "-m", "fast", "-w", "stop"])
+        self.down()
         shutil.copy(self.directory / "log", self._log)
         shutil.rmtree(self.directory)
 
@@ -66,12 +90,9 @@ def start_cluster(log: Path) -> Cluster:
     _run_as_server_user(
         [_program("initdb"), "-D", str(data), "-U", SERVER_USER, "--auth=trust", "-E", "UTF8", "--locale=C.UTF-8"]
     )
-    # Only servers under test are killed here, never PostgreSQL, so it need not wait for the disk.
-    options = f"-p {port} -k {directory} -c listen_addresses=127.0.0.1 -c max_connections=300 -c fsync=off"
-    _run_as_server_user(
-        [_program("pg_ctl"), "-D", str(data), "-o", options, "-l", str(directory / "log"), "-w", "start"]
-    )
-    return Cluster(directory, port, log)
+    cluster = Cluster(directory, port, log)
+    cluster.up()
+    return cluster
 
 
 def _program(name: str) -> str:

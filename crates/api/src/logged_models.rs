@@ -140,7 +140,7 @@ pub struct LoggedModelResponse {
 }
 
 /// `logged-models/{model_id}` (GET)
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Clone, Deserialize)]
 pub struct GetLoggedModel {
     /// `true` in any case shows a deleted model; anything else is `false`.
     #[serde(default)]
@@ -216,7 +216,7 @@ pub fn same_model_id(path: &str, body: Option<&str>) -> Result<()> {
 }
 
 /// `logged-models/search`
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Clone, Deserialize)]
 #[expect(missing_docs, reason = "the fields are the wire's own")]
 pub struct SearchLoggedModels {
     #[serde(default, alias = "experimentIds", deserialize_with = "number::experiment_ids")]

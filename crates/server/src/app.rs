@@ -1,17 +1,21 @@
 //! What every handler can reach: the database, the settings, the clock.
 
+use crate::readiness::Readiness;
 use crate::security::Security;
 use api::validate::Limits;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 use store::db::Db;
+use store::runs::ingest::Ingest;
 
 /// Shared by all requests; cloning is cheap.
 #[derive(Clone)]
 pub struct App(Arc<Inner>);
 
 struct Inner {
+    ingest: Ingest,
+    readiness: Readiness,
     db: Db,
     settings: Settings,
     clock: Clock,
@@ -52,12 +56,23 @@ impl Default for Clock {
 impl App {
     /// Puts the parts together.
     pub fn new(db: Db, settings: Settings, clock: Clock) -> Self {
-        Self(Arc::new(Inner { db, settings, clock }))
+        let (ingest, readiness) = (Ingest::new(db.clone()), Readiness::default());
+        Self(Arc::new(Inner { ingest, readiness, db, settings, clock }))
     }
 
     /// The database.
     pub fn db(&self) -> &Db {
         &self.0.db
+    }
+
+    /// The way of single metrics, params and tags into the database.
+    pub fn ingest(&self) -> &Ingest {
+        &self.0.ingest
+    }
+
+    /// Whether the parts that this server needs are there.
+    pub fn readiness(&self) -> &Readiness {
+        &self.0.readiness
     }
 
     /// The operator's choices.

@@ -7,6 +7,7 @@ pub mod extract;
 pub mod handlers;
 pub mod listen;
 pub mod patience;
+pub mod readiness;
 pub mod respond;
 pub mod routes;
 pub mod security;

@@ -114,6 +114,8 @@ pub fn table() -> Vec<Route> {
     vec![
         route(M::GET,  "health",  health::health,  Nothing).at_root().always(),
         route(M::GET,  "version", health::version, Nothing).at_root().always(),
+        route(M::GET,  "livez",   health::livez,   Nothing).at_root().always(),
+        route(M::GET,  "readyz",  health::readyz,  Nothing).at_root().always(),
 
         route(M::GET,  "",                     ui::index,       User).at_root().always(),
         route(M::GET,  "static-files/{*path}", ui::static_file, Nothing).at_root().always(),
@@ -268,6 +270,6 @@ mod tests {
     fn what_needs_nothing_shows_no_data() {
         let open: Vec<_> =
             table().into_iter().filter(|r| r.needs == Needs::Nothing).map(|r| r.path).collect();
-        assert_eq!(open, ["health", "version", "static-files/{*path}"]);
+        assert_eq!(open, ["health", "version", "livez", "readyz", "static-files/{*path}"]);
     }
 }

@@ -70,7 +70,9 @@ impl Security {
     fn check(&self, request: &Request, path: &str) -> Verdict {
         let headers = request.headers();
         let host = only(headers, &header::HOST);
-        if !matches!(path, "/health" | "/version") && !host.is_some_and(|host| self.hosts.allow(host)) {
+        if !matches!(path, "/health" | "/version" | "/livez" | "/readyz")
+            && !host.is_some_and(|host| self.hosts.allow(host))
+        {
             self.log_host(host.unwrap_or_default());
             return Verdict::Refuse(INVALID_HOST);
         }
@@ -319,7 +321,7 @@ mod tests {
         assert_eq!(verdict(&security, "GET", "/", &[("host", "localhost"), ("host", "localhost")]), "host");
         assert_eq!(verdict(&security, "GET", "/healthy", &evil), "host");
         assert_eq!(verdict(&security, "OPTIONS", "/api/x", &evil), "host");
-        for path in ["/health", "/version"] {
+        for path in ["/health", "/version", "/livez", "/readyz"] {
             assert_eq!(verdict(&security, "GET", path, &evil), "serve");
             assert_eq!(verdict(&security, "GET", path, &[]), "serve");
         }

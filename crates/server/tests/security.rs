@@ -43,7 +43,7 @@ async fn a_foreign_host_gets_nothing_but_probes() {
             assert_eq!(headers["x-content-type-options"], "nosniff");
             assert_eq!(body, "Invalid Host header - possible DNS rebinding attack detected");
         }
-        for path in ["/health", "/version"] {
+        for path in ["/health", "/version", "/livez", "/readyz"] {
             let (status, headers, _) = send(&mut app, "GET", &format!("{prefix}{path}"), &evil).await;
             assert_eq!(status, StatusCode::OK, "{path}");
             assert_eq!(headers["x-frame-options"], "DENY");

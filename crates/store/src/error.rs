@@ -22,6 +22,12 @@ pub enum Error {
     /// The database cannot be reached, is locked, or has no free connection: trying again may help.
     #[error("the database is not available: {0}")]
     Unavailable(String),
+    /// Another transaction was in the way, and PostgreSQL has undone this one (40001, 40P01): the same again may work.
+    #[error("other transactions were in the way: {0}")]
+    Conflict(String),
+    /// The connection is of no use any more: it broke, or its server ends it or has become a standby.
+    #[error("the connection to the database was lost: {0}")]
+    Disconnected(String),
     /// Anything else the database says. Logged, never shown to a client.
     #[error("database error: {0}")]
     Database(String),
@@ -50,7 +56,7 @@ impl Error {
             Self::Api(error) => error,
             // MLflow answers BAD_REQUEST with the whole failed statement; the rule's name is enough.
             Self::Constraint { message, .. } => api::Error::new(ErrorCode::BadRequest, message),
-            Self::Unavailable(_) => api::Error::new(
+            Self::Unavailable(_) | Self::Conflict(_) | Self::Disconnected(_) => api::Error::new(
                 ErrorCode::TemporarilyUnavailable,
                 "The database is temporarily unavailable. Try again in a moment.",
             ),
@@ -86,28 +92,43 @@ impl From<rusqlite::Error> for Error {
 
 impl From<tokio_postgres::Error> for Error {
     fn from(error: tokio_postgres::Error) -> Self {
-        use tokio_postgres::error::SqlState as S;
+        use tokio_postgres::error::{Severity, SqlState as S};
         let Some(db) = error.as_db_error() else {
-            return if error.is_closed() || error.code().is_none() {
-                Self::Unavailable(error.to_string())
+            let broken = error.is_closed() || is_io(&error);
+            return if broken {
+                Self::Disconnected(error.to_string())
             } else {
-                Self::Database(error.to_string())
+                Self::Unavailable(error.to_string())
             };
         };
         let message = db.message().to_owned();
         let code = db.code();
-        if *code == S::UNIQUE_VIOLATION {
+        if matches!(db.parsed_severity(), Some(Severity::Fatal | Severity::Panic))
+            || *code == S::READ_ONLY_SQL_TRANSACTION
+        {
+            Self::Disconnected(message)
+        } else if *code == S::T_R_SERIALIZATION_FAILURE || *code == S::T_R_DEADLOCK_DETECTED {
+            Self::Conflict(message)
+        } else if *code == S::UNIQUE_VIOLATION {
             Self::Constraint { kind: Constraint::Unique, message }
         } else if *code == S::FOREIGN_KEY_VIOLATION {
             Self::Constraint { kind: Constraint::ForeignKey, message }
         // Class 23 are the other integrity rules, class 22 is data that a column cannot hold.
         } else if code.code().starts_with("23") || code.code().starts_with("22") {
             Self::Constraint { kind: Constraint::Other, message }
-        // Class 08: connection, 53: resources, 57: operator intervention (a restart, among others).
-        } else if ["08", "53", "57"].iter().any(|class| code.code().starts_with(class)) {
+        // Class 08: connection, 53: resources, 57: operator intervention (a time limit, among others).
+        } else if *code == S::LOCK_NOT_AVAILABLE
+            || ["08", "53", "57"].iter().any(|class| code.code().starts_with(class))
+        {
             Self::Unavailable(message)
         } else {
             Self::Database(format!("{} ({message})", code.code()))
         }
     }
+}
+
+/// Whether the system failed to send or receive, not this library to write or read what is sent.
+fn is_io(error: &tokio_postgres::Error) -> bool {
+    let source = std::error::Error::source(error).and_then(|e| e.downcast_ref::<std::io::Error>());
+    source.is_some_and(|e| e.kind() != std::io::ErrorKind::InvalidInput)
 }

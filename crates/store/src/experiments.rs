@@ -50,6 +50,7 @@ pub fn numbers(ids: &[String]) -> Result<Vec<i64>> {
 }
 
 /// What `experiments/create` makes.
+#[derive(Clone)]
 pub struct NewExperiment {
     /// Checked by [`create`].
     pub name: String,

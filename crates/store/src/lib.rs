@@ -8,6 +8,7 @@ mod grouped;
 pub mod logged_models;
 pub mod metrics;
 pub mod names;
+pub mod readiness;
 pub mod runs;
 pub mod schema;
 pub mod search;

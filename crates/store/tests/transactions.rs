@@ -4,10 +4,15 @@
 
 mod common;
 
+use api::ErrorCode;
 use common::for_each_engine;
 use futures_util::future::BoxFuture;
-use store::db::{Db, Tx};
+use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::Ordering::SeqCst;
+use store::db::{Db, Dialect, Tx};
 use store::{Error, Result};
+use tokio::sync::Barrier;
 
 const INSERT: &str = "INSERT INTO experiment_tags (experiment_id, key, value) VALUES (0, $1, 'v')";
 const KEYS: &str = "SELECT key FROM experiment_tags ORDER BY key";
@@ -65,3 +70,167 @@ async fn a_panic_costs_its_own_request_only() {
     })
     .await;
 }
+
+const RAISE: &str = "INSERT INTO experiment_tags (experiment_id, key, value) VALUES (0, $1, '1')
+    ON CONFLICT (key, experiment_id) DO UPDATE SET value = CAST(CAST(experiment_tags.value AS integer) + 1 AS text)";
+const VALUES: &str = "SELECT value FROM experiment_tags ORDER BY key";
+
+/// Two transactions that cannot both go on: each waits at its first try until the other has begun, too.
+struct Meeting {
+    tries: AtomicUsize,
+    both: Barrier,
+}
+
+impl Meeting {
+    fn new() -> Arc<Self> {
+        Arc::new(Self { tries: AtomicUsize::new(0), both: Barrier::new(2) })
+    }
+
+    async fn wait(&self) {
+        if self.tries.fetch_add(1, SeqCst) < 2 {
+            self.both.wait().await;
+        }
+    }
+}
+
+async fn values(db: &Db) -> Vec<String> {
+    db.read(|tx| Box::pin(async { tx.all(VALUES, &[], |row| row.text(0)).await })).await.unwrap()
+}
+
+#[tokio::test]
+async fn deadlocked_writes_are_both_done() {
+    for_each_engine(async |db| {
+        // SQLite has one writer, so that nobody meets.
+        if db.dialect() == Dialect::Sqlite {
+            return;
+        }
+        let meeting = Meeting::new();
+        let raise = |first: &'static str, second: &'static str| {
+            let meeting = Arc::clone(&meeting);
+            db.write(move |tx| {
+                Box::pin(async move {
+                    tx.exec(RAISE, &[first.into()]).await?;
+                    meeting.wait().await;
+                    tx.exec(RAISE, &[second.into()]).await
+                })
+            })
+        };
+        let (one, other) = tokio::join!(raise("a", "b"), raise("b", "a"));
+        assert!(one.is_ok() && other.is_ok(), "{one:?} {other:?}");
+        assert_eq!(values(&db).await, ["2", "2"]);
+        assert_eq!(meeting.tries.load(SeqCst), 3, "there was a deadlock");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn writes_that_cannot_be_put_in_order_are_both_done() {
+    for_each_engine(async |db| {
+        if db.dialect() == Dialect::Sqlite {
+            return;
+        }
+        db.write(|tx| Box::pin(async { tx.exec(RAISE, &["a".into()]).await })).await.unwrap();
+        let meeting = Meeting::new();
+        let raise = || {
+            let meeting = Arc::clone(&meeting);
+            db.write(move |tx| {
+                Box::pin(async move {
+                    tx.script("SET TRANSACTION ISOLATION LEVEL SERIALIZABLE").await?;
+                    tx.all(VALUES, &[], |_| Ok(())).await?;
+                    meeting.wait().await;
+                    tx.exec(RAISE, &["a".into()]).await
+                })
+            })
+        };
+        let (one, other) = tokio::join!(raise(), raise());
+        assert!(one.is_ok() && other.is_ok(), "{one:?} {other:?}");
+        assert_eq!(values(&db).await, ["3"]);
+        assert_eq!(meeting.tries.load(SeqCst), 3, "one was tried again");
+    })
+    .await;
+}
+
+/// How often a write is tried that runs `sql` after an insert, and how it ends.
+async fn tries(db: &Db, sql: &'static str) -> (usize, Result<()>) {
+    let count = Arc::new(AtomicUsize::new(0));
+    let seen = Arc::clone(&count);
+    let done = db.write(move |tx| {
+        Box::pin(async move {
+            let number = seen.fetch_add(1, SeqCst);
+            tx.exec(INSERT, &[format!("{number}").into()]).await?;
+            tx.script(sql).await
+        })
+    });
+    let done = done.await;
+    (count.load(SeqCst), done)
+}
+
+#[tokio::test]
+async fn a_write_is_tried_a_few_times_and_then_refused_for_the_moment() {
+    for_each_engine(async |db| {
+        if db.dialect() == Dialect::Sqlite {
+            return;
+        }
+        for (sql, expected) in [
+            ("DO $$ BEGIN RAISE 'no order' USING ERRCODE = '40001'; END $$", 6),
+            ("DO $$ BEGIN RAISE 'a deadlock' USING ERRCODE = '40P01'; END $$", 6),
+            ("SELECT pg_terminate_backend(pg_backend_pid())", 6),
+            ("SET LOCAL statement_timeout = 1; SELECT pg_sleep(10)", 1),
+            ("SET LOCAL lock_timeout = 1; DO $$ BEGIN RAISE 'locked' USING ERRCODE = '55P03'; END $$", 1),
+        ] {
+            let (count, done) = tries(&db, sql).await;
+            assert_eq!(count, expected, "{sql}");
+            let error = done.unwrap_err().into_api();
+            assert_eq!(error.code, ErrorCode::TemporarilyUnavailable, "{sql}");
+        }
+        assert!(values(&db).await.is_empty(), "nothing of them stays");
+    })
+    .await;
+}
+
+const TERMINATE_AT_COMMIT: &str = "
+    CREATE FUNCTION terminate() RETURNS trigger LANGUAGE plpgsql AS
+        $$ BEGIN PERFORM pg_terminate_backend(pg_backend_pid()); RETURN NULL; END $$;
+    CREATE CONSTRAINT TRIGGER terminate AFTER INSERT ON experiment_tags DEFERRABLE INITIALLY DEFERRED
+        FOR EACH ROW EXECUTE FUNCTION terminate()";
+
+#[tokio::test]
+async fn a_commit_without_an_answer_is_not_tried_again() {
+    for_each_engine(async |db| {
+        if db.dialect() == Dialect::Sqlite {
+            return;
+        }
+        db.write(|tx| Box::pin(tx.script(TERMINATE_AT_COMMIT))).await.unwrap();
+        let (count, done) = tries(&db, "").await;
+        assert_eq!(count, 1);
+        assert_eq!(done.unwrap_err().into_api().code, ErrorCode::TemporarilyUnavailable);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn lost_connections_are_replaced_and_nobody_notices() {
+    for_each_engine(async |db| {
+        if db.dialect() == Dialect::Sqlite {
+            return;
+        }
+        // So many at once that the pool is full.
+        let keep = |n: usize| {
+            db.read(move |tx| {
+                Box::pin(async move {
+                    tx.all("SELECT pg_sleep(0.05), $1", &[n.to_string().into()], |_| Ok(())).await
+                })
+            })
+        };
+        futures_util::future::try_join_all((0..20).map(keep)).await.unwrap();
+        db.write(|tx| Box::pin(tx.script(TERMINATE_OTHERS))).await.unwrap();
+        let writes = (0..40).map(|n| db.write(move |tx| insert(tx, format!("{n:02}"), false)));
+        futures_util::future::try_join_all(writes).await.unwrap();
+        assert_eq!(keys(&db).await.len(), 40);
+    })
+    .await;
+}
+
+const TERMINATE_OTHERS: &str = "
+    SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+    WHERE datname = current_database() AND pid <> pg_backend_pid()";

@@ -1,6 +1,12 @@
-//! Liveness and version, as `text/html` because MLflow's framework says so of any text.
+//! Liveness, readiness and version. MLflow's own two are `text/html`, because its framework says so of any text.
 
-use axum::response::Html;
+use crate::app::App;
+use crate::readiness::Report;
+use crate::respond::Json;
+use axum::extract::State;
+use axum::http::{HeaderName, StatusCode, header};
+use axum::response::{Html, IntoResponse, Response};
+use serde::Serialize;
 
 /// The MLflow version whose API this is; clients read it from `/version`.
 pub const MLFLOW_VERSION: &str = "3.7.0";
@@ -13,4 +19,27 @@ pub async fn health() -> Html<&'static str> {
 /// `GET /version`
 pub async fn version() -> Html<&'static str> {
     Html(MLFLOW_VERSION)
+}
+
+/// Neither a browser nor a proxy may keep what a probe says.
+const NOT_KEPT: (HeaderName, &str) = (header::CACHE_CONTROL, "no-store");
+
+/// `GET /livez`: the process answers. It looks at nothing else, since a restart would mend nothing else.
+pub async fn livez() -> Response {
+    #[derive(Serialize)]
+    struct Alive {
+        alive: bool,
+    }
+    ([NOT_KEPT], Json(Alive { alive: true })).into_response()
+}
+
+/// `GET /readyz`: 200 if requests can be served, else 503; what is missing is in the body.
+pub async fn readyz(State(app): State<App>) -> Response {
+    let report: Report = app.readiness().report(&app).await;
+    if report.ready {
+        ([NOT_KEPT], Json(report)).into_response()
+    } else {
+        let headers = [NOT_KEPT, (header::RETRY_AFTER, "1")];
+        (StatusCode::SERVICE_UNAVAILABLE, headers, Json(report)).into_response()
+    }
 }

@@ -13,6 +13,7 @@ use api::{
 use axum::extract::State;
 use store::datasets;
 use store::experiments::{self, ExperimentId};
+use store::runs::ingest::Entry;
 use store::runs::{self, NewRun, RunUpdate, log, log_model};
 use store::search::runs::RunQuery;
 
@@ -85,18 +86,15 @@ pub async fn restore(State(app): State<App>, Proto(request): Proto<RunRef>) -> R
 /// `POST runs/log-metric`
 pub async fn log_metric(State(app): State<App>, Proto(request): Proto<LogMetric>) -> Reply<Empty> {
     let run_id = run_id_of(request.run_id, request.run_uuid);
-    let metric = request.metric.into();
-    app.db().append(move |tx| Box::pin(async move { log::log_metric(tx, &run_id, metric).await })).await?;
+    let metric = Entry::Metric(request.metric.into());
+    app.ingest().log(run_id, metric, app.settings().limits).await?;
     empty()
 }
 
 /// `POST runs/log-parameter`
 pub async fn log_param(State(app): State<App>, Proto(request): Proto<LogKeyValue>) -> Reply<Empty> {
     let run_id = run_id_of(request.run_id, request.run_uuid);
-    let (param, limits) = (request.pair, app.settings().limits);
-    app.db()
-        .append(move |tx| Box::pin(async move { log::log_param(tx, &run_id, param, limits).await }))
-        .await?;
+    app.ingest().log(run_id, Entry::Param(request.pair), app.settings().limits).await?;
     empty()
 }
 
@@ -119,8 +117,7 @@ pub async fn log_batch(State(app): State<App>, JsonBody(body): JsonBody) -> Repl
 /// `POST runs/set-tag`
 pub async fn set_tag(State(app): State<App>, Proto(request): Proto<LogKeyValue>) -> Reply<Empty> {
     let run_id = run_id_of(request.run_id, request.run_uuid);
-    let (tag, limits) = (request.pair, app.settings().limits);
-    app.db().append(move |tx| Box::pin(async move { log::set_tag(tx, &run_id, tag, limits).await })).await?;
+    app.ingest().log(run_id, Entry::Tag(request.pair), app.settings().limits).await?;
     empty()
 }
 

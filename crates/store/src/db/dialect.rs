@@ -60,6 +60,11 @@ impl Dialect {
         self == Self::Postgres
     }
 
+    /// Whether writes that wait share a commit without being made one transaction.
+    pub fn groups_commits(self) -> bool {
+        self == Self::Sqlite
+    }
+
     /// Whether NULLs come first when an `ORDER BY` does not say: PostgreSQL takes NULL as the largest value, SQLite as the
     /// smallest.
     pub fn nulls_first(self, ascending: bool) -> bool {

@@ -7,6 +7,7 @@
 mod bulk;
 mod dialect;
 mod group;
+mod ingest;
 mod postgres;
 mod row;
 mod sqlite;
@@ -14,6 +15,7 @@ mod value;
 
 pub use bulk::{Bulk, Column};
 pub use dialect::Dialect;
+pub use ingest::{Ingest, Place};
 pub use row::Row;
 pub use value::Value;
 
@@ -63,14 +65,15 @@ impl Db {
     }
 
     /// Runs one write transaction: commits when `f` succeeds, rolls back when it fails, and returns only after the commit.
-    /// On SQLite several waiting transactions share one commit.
+    /// On SQLite several waiting transactions share one commit. On PostgreSQL `f` runs again, some times at the most, when
+    /// other transactions are in the way or the connection is lost; but never after a commit that may have been done.
     ///
     /// # Errors
     /// What `f` fails with, or what the commit does.
     pub async fn write<T, F>(&self, f: F) -> Result<T>
     where
         T: Send + 'static,
-        F: for<'t> FnOnce(&'t mut Tx<'_>) -> BoxFuture<'t, Result<T>> + Send + 'static,
+        F: for<'t> FnOnce(&'t mut Tx<'_>) -> BoxFuture<'t, Result<T>> + Clone + Send + 'static,
     {
         match &self.0 {
             Engine::Postgres(pool) => pool.write(f).await,
@@ -86,7 +89,7 @@ impl Db {
     pub async fn append<T, F>(&self, f: F) -> Result<T>
     where
         T: Send + 'static,
-        F: for<'t> FnOnce(&'t mut Tx<'_>) -> BoxFuture<'t, Result<T>> + Send + 'static,
+        F: for<'t> FnOnce(&'t mut Tx<'_>) -> BoxFuture<'t, Result<T>> + Clone + Send + 'static,
     {
         match &self.0 {
             Engine::Postgres(pool) => pool.write(f).await,
@@ -94,14 +97,15 @@ impl Db {
         }
     }
 
-    /// Runs reads: one snapshot on SQLite, autocommit on a pooled connection on PostgreSQL.
+    /// Runs reads: one snapshot on SQLite, autocommit on a pooled connection on PostgreSQL, where `f` runs again as in
+    /// [`Db::write`].
     ///
     /// # Errors
     /// What `f` fails with.
     pub async fn read<T, F>(&self, f: F) -> Result<T>
     where
         T: Send + 'static,
-        F: for<'t> FnOnce(&'t mut Tx<'_>) -> BoxFuture<'t, Result<T>> + Send + 'static,
+        F: for<'t> FnOnce(&'t mut Tx<'_>) -> BoxFuture<'t, Result<T>> + Clone + Send + 'static,
     {
         match &self.0 {
             Engine::Postgres(pool) => pool.read(f).await,

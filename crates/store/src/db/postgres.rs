@@ -2,7 +2,7 @@
 
 use super::{Column, Row, Tx, Value};
 use crate::error::{Error, Result};
-use deadpool_postgres::{Manager, ManagerConfig, PoolError, RecyclingMethod, Runtime, Timeouts};
+use deadpool_postgres::{Client, Manager, ManagerConfig, PoolError, RecyclingMethod, Runtime, Timeouts};
 use futures_util::future::BoxFuture;
 use futures_util::stream::select_all;
 use futures_util::{TryFutureExt, TryStreamExt, pin_mut};
@@ -14,6 +14,10 @@ use tokio_postgres::{GenericClient, NoTls, Statement};
 const MAX_CONNECTIONS: usize = 10;
 /// How long a request waits for a free connection before it is told to come back.
 const WAIT: Duration = Duration::from_secs(30);
+/// How often a transaction is tried that others are in the way of, or whose connection is lost before its commit.
+const TRIES: u32 = 6;
+/// How long to wait before the second try, about; before each one after that, twice as long.
+const FIRST_PAUSE: Duration = Duration::from_millis(4);
 
 #[derive(Clone)]
 pub(super) struct Pool(deadpool_postgres::Pool);
@@ -34,7 +38,7 @@ impl Pool {
         Ok(this)
     }
 
-    async fn connection(&self) -> Result<deadpool_postgres::Client> {
+    async fn connection(&self) -> Result<Client> {
         self.0.get().await.map_err(|error| match error {
             PoolError::Backend(e) => match e.as_db_error() {
                 Some(db) => Error::Unavailable(db.message().to_owned()),
@@ -47,31 +51,85 @@ impl Pool {
 
     pub(super) async fn write<T, F>(&self, f: F) -> Result<T>
     where
+        F: for<'t> FnOnce(&'t mut Tx<'_>) -> BoxFuture<'t, Result<T>> + Clone + Send,
+    {
+        let mut tries = 1;
+        loop {
+            match self.write_once(f.clone()).await {
+                Err(Error::Conflict(_) | Error::Disconnected(_)) if tries < TRIES => {}
+                done => return done,
+            }
+            pause(tries).await;
+            tries += 1;
+        }
+    }
+
+    /// One try. Fails with [`Error::Conflict`] and [`Error::Disconnected`] only if it certainly changed nothing.
+    async fn write_once<T, F>(&self, f: F) -> Result<T>
+    where
         F: for<'t> FnOnce(&'t mut Tx<'_>) -> BoxFuture<'t, Result<T>> + Send,
     {
         let mut client = self.connection().await?;
-        let mut tx = Tx::Postgres(client.transaction().await?);
-        let done = f(&mut tx).await;
-        let Tx::Postgres(tx) = tx else { unreachable!("the variant made above") };
-        match done {
-            Ok(value) => {
-                tx.commit().await?;
-                Ok(value)
-            }
-            Err(error) => {
-                tx.rollback().await?;
-                Err(error)
-            }
-        }
+        let done = transact(&mut client, f).await;
+        discard_if_lost(client, &done);
+        done
     }
 
     pub(super) async fn read<T, F>(&self, f: F) -> Result<T>
     where
-        F: for<'t> FnOnce(&'t mut Tx<'_>) -> BoxFuture<'t, Result<T>> + Send,
+        F: for<'t> FnOnce(&'t mut Tx<'_>) -> BoxFuture<'t, Result<T>> + Clone + Send,
     {
-        let client = self.connection().await?;
-        f(&mut Tx::PostgresRead(&client)).await
+        let mut tries = 1;
+        loop {
+            let client = self.connection().await?;
+            let done = f.clone()(&mut Tx::PostgresRead(&client)).await;
+            discard_if_lost(client, &done);
+            match done {
+                Err(Error::Conflict(_) | Error::Disconnected(_)) if tries < TRIES => {}
+                done => return done,
+            }
+            pause(tries).await;
+            tries += 1;
+        }
     }
+}
+
+async fn transact<T, F>(client: &mut Client, f: F) -> Result<T>
+where
+    F: for<'t> FnOnce(&'t mut Tx<'_>) -> BoxFuture<'t, Result<T>> + Send,
+{
+    let mut tx = Tx::Postgres(client.transaction().await?);
+    let done = f(&mut tx).await;
+    let Tx::Postgres(tx) = tx else { unreachable!("the variant made above") };
+    match done {
+        Ok(value) => match tx.commit().await.map_err(Error::from) {
+            Ok(()) => Ok(value),
+            // The answer was lost, not always the commit. Tried again, the write could be done twice.
+            Err(Error::Disconnected(reason)) => Err(Error::Unavailable(format!(
+                "the connection was lost during a commit, which may have been done or not: {reason}"
+            ))),
+            Err(error) => Err(error),
+        },
+        Err(error) => {
+            tx.rollback().await?;
+            Err(error)
+        }
+    }
+}
+
+/// Keeps a lost connection from going back to the pool, which may not have noticed yet.
+fn discard_if_lost<T>(client: Client, done: &Result<T>) {
+    if matches!(done, Err(Error::Disconnected(_))) {
+        drop(Client::take(client));
+    }
+}
+
+/// Waits before the next try, half to one and a half times as long as is due, so that those who met do not meet again.
+async fn pause(tries: u32) {
+    // A version 4 UUID is the randomness at hand.
+    let [low, high, ..] = *uuid::Uuid::new_v4().as_bytes();
+    let jitter = f64::from(u16::from_le_bytes([low, high])) / f64::from(u16::MAX);
+    tokio::time::sleep((FIRST_PAUSE * 2_u32.pow(tries - 1)).mul_f64(0.5 + jitter)).await;
 }
 
 fn params(args: &[Value]) -> Vec<&(dyn ToSql + Sync)> {

@@ -17,6 +17,7 @@ use api::error::not_found;
 use api::{LoggedModel, LoggedModelStatus, Tag, validate};
 
 /// What `logged-models` (POST) makes.
+#[derive(Clone)]
 #[expect(missing_docs, reason = "the fields are the wire's own")]
 pub struct NewLoggedModel {
     pub experiment_id: ExperimentId,

@@ -8,6 +8,7 @@ use api::error::invalid;
 use api::{History, MAX_RESULTS_GET_METRIC_HISTORY, Point};
 
 /// What a sampled history covers.
+#[derive(Clone)]
 pub struct Interval {
     /// 1 to 100 runs.
     pub run_ids: Vec<String>,

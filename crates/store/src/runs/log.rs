@@ -1,13 +1,14 @@
 //! What clients log to a run: metrics, params, tags, one by one or as a batch.
 
 use super::{ActiveRun, RUN_NAME_TAG, RunUpdate, active, update};
-use crate::db::{Bulk, Column, Tx, Value};
-use crate::error::Result;
+use crate::db::{Bulk, Column, Row, Tx, Value};
+use crate::error::{Error, Result};
 use crate::logged_models;
 use api::error::{invalid, not_found};
 use api::validate::{self, Limits, python_repr};
 use api::{Metric, Tag};
-use std::collections::{BTreeMap, HashMap};
+use std::cmp::Ordering;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 /// Logs one point.
 ///
@@ -28,13 +29,16 @@ pub async fn log_param(tx: &mut Tx<'_>, run_id: &str, param: Tag, limits: Limits
     let run = active(tx, run_id).await?;
     match insert_params(tx, &run, vec![param]).await?.pop() {
         None => Ok(()),
-        Some(clash) => Err(invalid(format!(
-            "Changing param values is not allowed. Param with key='{}' was already logged with value='{}' for run \
-             ID='{run_id}'. Attempted logging new value '{}'.",
-            clash.key, clash.old, clash.new
-        ))
-        .into()),
+        Some(clash) => Err(changed_param(run_id, &clash.key, &clash.old, &clash.new)),
     }
+}
+
+pub(super) fn changed_param(run_id: &str, key: &str, old: &str, new: &str) -> Error {
+    invalid(format!(
+        "Changing param values is not allowed. Param with key='{key}' was already logged with value='{old}' for run \
+         ID='{run_id}'. Attempted logging new value '{new}'."
+    ))
+    .into()
 }
 
 /// Sets one tag; `mlflow.runName` renames the run, too.
@@ -48,6 +52,7 @@ pub async fn set_tag(tx: &mut Tx<'_>, run_id: &str, tag: Tag, limits: Limits) ->
 }
 
 /// What `runs/log-batch` carries.
+#[derive(Clone)]
 #[expect(missing_docs, reason = "the fields are the wire's own")]
 pub struct Batch {
     pub metrics: Vec<Metric>,
@@ -108,7 +113,8 @@ const UPSERT_LATEST: Bulk = Bulk {
 };
 
 /// A metric as the tables hold it: NaN is 0 with a flag, infinities are the largest doubles (`sanitize_metric_value`).
-struct Point<'a> {
+pub(super) struct Point<'a> {
+    run_id: &'a str,
     key: &'a str,
     value: f64,
     timestamp: i64,
@@ -117,31 +123,39 @@ struct Point<'a> {
 }
 
 impl<'a> Point<'a> {
-    fn new(metric: &'a Metric) -> Self {
+    pub(super) fn new(run_id: &'a str, metric: &'a Metric) -> Self {
         let is_nan = metric.value.is_nan();
         let value = if is_nan { 0.0 } else { metric.value.clamp(f64::MIN, f64::MAX) };
-        Self { key: &metric.key, value, timestamp: metric.timestamp, step: metric.step, is_nan }
+        Self { run_id, key: &metric.key, value, timestamp: metric.timestamp, step: metric.step, is_nan }
     }
 
     /// MLflow's order of recency: step, then timestamp, then value.
     fn is_newer_than(&self, other: &Self) -> bool {
         (self.step, self.timestamp, self.value) > (other.step, other.timestamp, other.value)
     }
+
+    /// The order of the primary key.
+    fn by_key(&self, other: &Self) -> Ordering {
+        let place = |p: &Self| (p.key, p.timestamp, p.step, p.run_id, p.is_nan);
+        place(self).cmp(&place(other)).then(self.value.total_cmp(&other.value))
+    }
 }
 
 async fn insert_metrics(tx: &mut Tx<'_>, run: &ActiveRun, metrics: &[Metric]) -> Result<()> {
-    if metrics.is_empty() {
-        return Ok(());
-    }
     // The one part that may refuse a point comes first: what is logged by `Db::append` has changed nothing then.
     logged_models::metrics::insert(tx, run, metrics).await?;
-    let points: Vec<_> = metrics.iter().map(Point::new).collect();
-    tx.insert_many(&INSERT_METRICS, &columns(run, &points.iter().collect::<Vec<_>>())).await?;
-    // In the order of the keys, so that two batches for one run lock the rows in one order.
-    let mut latest: BTreeMap<&str, &Point> = BTreeMap::new();
+    insert_points(tx, metrics.iter().map(|metric| Point::new(&run.run_id, metric)).collect()).await
+}
+
+/// Inserts points and brings the latest values up to date. Every transaction does so in one order, in which none waits for
+/// another that waits for it.
+pub(super) async fn insert_points(tx: &mut Tx<'_>, mut points: Vec<Point<'_>>) -> Result<()> {
+    points.sort_by(Point::by_key);
+    tx.insert_many(&INSERT_METRICS, &columns(&points.iter().collect::<Vec<_>>())).await?;
+    let mut latest: BTreeMap<(&str, &str), &Point> = BTreeMap::new();
     for point in &points {
         latest
-            .entry(point.key)
+            .entry((point.key, point.run_id))
             .and_modify(|newest| {
                 if point.is_newer_than(newest) {
                     *newest = point;
@@ -149,13 +163,13 @@ async fn insert_metrics(tx: &mut Tx<'_>, run: &ActiveRun, metrics: &[Metric]) ->
             })
             .or_insert(point);
     }
-    tx.insert_many(&UPSERT_LATEST, &columns(run, &latest.into_values().collect::<Vec<_>>())).await?;
+    tx.insert_many(&UPSERT_LATEST, &columns(&latest.into_values().collect::<Vec<_>>())).await?;
     Ok(())
 }
 
-fn columns(run: &ActiveRun, points: &[&Point]) -> [Column; 6] {
+fn columns(points: &[&Point]) -> [Column; 6] {
     [
-        Column::Texts(vec![run.run_id.clone(); points.len()]),
+        Column::Texts(points.iter().map(|p| p.run_id.to_owned()).collect()),
         Column::Texts(points.iter().map(|p| p.key.to_owned()).collect()),
         Column::Floats(points.iter().map(|p| p.value).collect()),
         Column::Ints(points.iter().map(|p| p.timestamp).collect()),
@@ -186,31 +200,46 @@ const INSERT_PARAMS: Bulk = Bulk {
     insert: "INSERT INTO params (run_uuid, key, value)",
     then: "ON CONFLICT (key, run_uuid) DO NOTHING",
 };
-const PARAMS_OF: &str = "SELECT key, value FROM params WHERE run_uuid = $1";
+const PRESENT_PARAMS: &str = "SELECT key, run_uuid, value FROM params WHERE run_uuid";
 
-/// Inserts new params, in the order of their keys, and answers those that clash with what is there.
+/// The rows of a table of params or tags, value by key and run, in the order in which every transaction writes them.
+pub(super) type Pairs<'a> = BTreeMap<(&'a str, &'a str), &'a str>;
+
+/// Inserts new params, and answers those that clash with what is there.
 async fn insert_params(tx: &mut Tx<'_>, run: &ActiveRun, params: Vec<Tag>) -> Result<Vec<Clash>> {
-    let mut sorted: Vec<&Tag> = params.iter().collect();
-    sorted.sort_by(|a, b| a.key.cmp(&b.key));
-    let inserted = tx.insert_many(&INSERT_PARAMS, &pair_columns(run, &sorted)).await?;
-    if inserted == params.len() as u64 {
-        return Ok(Vec::new());
-    }
-    let rows =
-        tx.all(PARAMS_OF, &[run.run_id.as_str().into()], |row| Ok((row.text(0)?, row.text(1)?))).await?;
-    let present: HashMap<String, String> = rows.into_iter().collect();
-    let clash = |param: Tag| {
-        let old = present.get(&param.key).filter(|old| **old != param.value)?.clone();
-        Some(Clash { key: param.key, old, new: param.value })
+    let run_id = run.run_id.as_str();
+    let pairs = params.iter().map(|p| ((p.key.as_str(), run_id), p.value.as_str())).collect();
+    let present = insert_pairs(tx, &pairs).await?;
+    let clash = |((key, _), old): ((String, String), String)| {
+        let new = *pairs.get(&(key.as_str(), run_id)).filter(|new| **new != old)?;
+        Some((key.clone(), Clash { new: new.to_owned(), key, old }))
     };
-    Ok(params.into_iter().filter_map(clash).collect())
+    let mut clashes: HashMap<String, Clash> = present.into_iter().filter_map(clash).collect();
+    Ok(params.iter().filter_map(|param| clashes.remove(&param.key)).collect())
 }
 
-fn pair_columns(run: &ActiveRun, pairs: &[&Tag]) -> [Column; 3] {
+/// Inserts new params, and answers what those have that were not all new.
+pub(super) async fn insert_pairs(
+    tx: &mut Tx<'_>,
+    pairs: &Pairs<'_>,
+) -> Result<HashMap<(String, String), String>> {
+    if tx.insert_many(&INSERT_PARAMS, &pair_columns(pairs)).await? == pairs.len() as u64 {
+        return Ok(HashMap::new());
+    }
+    let dialect = tx.dialect();
+    let sql = dialect.in_texts(PRESENT_PARAMS, 1, "") + &dialect.in_texts("AND key", 2, "");
+    let run_ids: BTreeSet<&str> = pairs.keys().map(|(_, run_id)| *run_id).collect();
+    let keys: BTreeSet<&str> = pairs.keys().map(|(key, _)| *key).collect();
+    let texts = |set: BTreeSet<&str>| Value::Texts(set.into_iter().map(str::to_owned).collect());
+    let row = |row: &Row| Ok(((row.text(0)?, row.text(1)?), row.text(2)?));
+    Ok(tx.all(&sql, &[texts(run_ids), texts(keys)], row).await?.into_iter().collect())
+}
+
+fn pair_columns(pairs: &Pairs) -> [Column; 3] {
     [
-        Column::Texts(vec![run.run_id.clone(); pairs.len()]),
-        Column::Texts(pairs.iter().map(|p| p.key.clone()).collect()),
-        Column::Texts(pairs.iter().map(|p| p.value.clone()).collect()),
+        Column::Texts(pairs.keys().map(|(_, run_id)| (*run_id).to_owned()).collect()),
+        Column::Texts(pairs.keys().map(|(key, _)| (*key).to_owned()).collect()),
+        Column::Texts(pairs.values().map(|value| (*value).to_owned()).collect()),
     ]
 }
 
@@ -229,11 +258,14 @@ const UPSERT_TAGS: Bulk = Bulk {
     then: "ON CONFLICT (key, run_uuid) DO UPDATE SET value = excluded.value",
 };
 
-/// Sets tags, the last of equal keys, in the order of the keys. Does not look at `mlflow.runName`.
+/// Sets tags, the last of equal keys. Does not look at `mlflow.runName`.
 pub(super) async fn upsert_tags(tx: &mut Tx<'_>, run: &ActiveRun, tags: Vec<Tag>) -> Result<()> {
-    let last: BTreeMap<&str, &Tag> = tags.iter().map(|t| (t.key.as_str(), t)).collect();
-    let last: Vec<&Tag> = last.into_values().collect();
-    tx.insert_many(&UPSERT_TAGS, &pair_columns(run, &last)).await?;
+    let pairs = tags.iter().map(|t| ((t.key.as_str(), run.run_id.as_str()), t.value.as_str())).collect();
+    upsert_pairs(tx, &pairs).await
+}
+
+pub(super) async fn upsert_pairs(tx: &mut Tx<'_>, pairs: &Pairs<'_>) -> Result<()> {
+    tx.insert_many(&UPSERT_TAGS, &pair_columns(pairs)).await?;
     Ok(())
 }
 

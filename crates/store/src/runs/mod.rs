@@ -1,5 +1,6 @@
 //! Runs: create, read, update, delete, restore. Mirrors the run half of MLflow's `SqlAlchemyStore`.
 
+pub mod ingest;
 mod load;
 pub mod log;
 pub mod log_model;
@@ -20,6 +21,7 @@ use api::{Run, RunData, RunInfo, RunInputs, RunStatus, Tag};
 pub const RUN_NAME_TAG: &str = "mlflow.runName";
 
 /// What `runs/create` makes.
+#[derive(Clone)]
 pub struct NewRun {
     /// Where the run goes.
     pub experiment_id: ExperimentId,
@@ -138,17 +140,20 @@ const STAGE: &str = "SELECT lifecycle_stage, experiment_id FROM runs WHERE run_u
 pub async fn active(tx: &mut Tx<'_>, run_id: &str) -> Result<ActiveRun> {
     let row = tx.first(STAGE, &[run_id.into()], |row| Ok((row.text(0)?, row.int(1)?))).await?;
     let (stage, experiment_id) = row.ok_or_else(|| no_run(run_id))?;
-    if stage != "active" {
-        return Err(invalid(format!(
-            "The run {run_id} must be in the 'active' state. Current state is {stage}."
-        ))
-        .into());
-    }
+    must_be_active(run_id, &stage)?;
     Ok(ActiveRun { run_id: run_id.to_owned(), experiment_id })
 }
 
+fn must_be_active(run_id: &str, stage: &str) -> Result<()> {
+    if stage == "active" {
+        return Ok(());
+    }
+    let text = format!("The run {run_id} must be in the 'active' state. Current state is {stage}.");
+    Err(invalid(text).into())
+}
+
 /// What `runs/update` changes; absent is unchanged.
-#[derive(Default)]
+#[derive(Clone, Default)]
 #[expect(missing_docs, reason = "the fields are the wire's own")]
 pub struct RunUpdate {
     pub status: Option<RunStatus>,

@@ -1,0 +1,167 @@
+//! Single metrics, params and tags that are logged together: each gets the answer that it gets alone.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails there")]
+
+mod common;
+
+use api::validate::Limits;
+use api::{Metric, Run, Tag};
+use common::for_each_engine;
+use futures_util::future::join_all;
+use store::Error;
+use store::db::{Db, Dialect};
+use store::experiments::ExperimentId;
+use store::runs::ingest::{Entry, Ingest};
+use store::runs::{self, NewRun};
+
+fn metric(key: &str, value: f64, step: i64) -> Entry {
+    let (dataset_name, dataset_digest, model_id, run_id) = (None, None, None, None);
+    let key = key.into();
+    Entry::Metric(Metric { key, value, timestamp: 1, step, dataset_name, dataset_digest, model_id, run_id })
+}
+
+fn pair(key: &str, value: &str) -> Tag {
+    Tag { key: key.into(), value: value.into() }
+}
+
+fn param(key: &str, value: &str) -> Entry {
+    Entry::Param(pair(key, value))
+}
+
+fn tag(key: &str, value: &str) -> Entry {
+    Entry::Tag(pair(key, value))
+}
+
+async fn new_run(db: &Db) -> String {
+    let (user_id, run_name) = (String::new(), "probe".into());
+    let experiment_id = ExperimentId::parse("0").unwrap();
+    let new = NewRun { experiment_id, user_id, start_time: 1, tags: Vec::new(), run_name };
+    db.write(move |tx| Box::pin(runs::create(tx, new))).await.unwrap().info.run_id
+}
+
+async fn get_run(db: &Db, run_id: &str) -> Run {
+    let run_id = run_id.to_owned();
+    db.read(move |tx| Box::pin(async move { runs::get(tx, &run_id).await })).await.unwrap()
+}
+
+/// Logs all of this at once, and answers what became of each.
+async fn log_at_once(db: &Db, entries: Vec<(&str, Entry)>) -> Vec<String> {
+    let ingest = Ingest::new(db.clone());
+    let log = |(run_id, entry): (&str, Entry)| ingest.log(run_id.to_owned(), entry, Limits::default());
+    let answers = join_all(entries.into_iter().map(log)).await;
+    answers.into_iter().map(|a| a.map_or_else(|e| e.into_api().message, |()| "done".into())).collect()
+}
+
+#[tokio::test]
+async fn each_gets_the_answer_that_it_gets_alone() {
+    for_each_engine(async |db| {
+        let (run, deleted) = (new_run(&db).await, new_run(&db).await);
+        let gone = deleted.clone();
+        db.write(move |tx| Box::pin(async move { runs::delete(tx, &gone, 5).await })).await.unwrap();
+        let first = log_at_once(&db, vec![(&run, param("old", "1"))]).await;
+        assert_eq!(first, ["done"]);
+        let answers = log_at_once(
+            &db,
+            vec![
+                // Two groups of one, for which the others wait: the test has one thread, which asks for all of them first.
+                (&run, tag("first", "1")),
+                (&run, tag("second", "1")),
+                (&run, tag("t", "1")),
+                (&run, tag("t", "2")),
+                (&run, tag("t", "3")),
+                (&run, metric("m", 1.0, 1)),
+                (&run, metric("m", 3.0, 3)),
+                (&run, metric("m", 2.0, 2)),
+                (&run, metric("m", 2.0, 2)),
+                (&run, metric("", 1.0, 1)),
+                (&deleted, metric("m", 1.0, 1)),
+                ("unknown", param("p", "1")),
+                (&run, param("old", "2")),
+                (&run, param("old", "1")),
+                (&run, param("new", "1")),
+                (&run, param("new", "2")),
+                (&run, param("new", "1")),
+                (&run, tag("mlflow.runName", "renamed")),
+            ],
+        )
+        .await;
+        let deleted_run = format!("The run {deleted} must be in the 'active' state. Current state is deleted.");
+        let clash = |key: &str| {
+            format!(
+                "Changing param values is not allowed. Param with key='{key}' was already logged with value='1' for \
+                 run ID='{run}'. Attempted logging new value '2'."
+            )
+        };
+        let (old, new) = (clash("old"), clash("new"));
+        assert!(answers[9].starts_with("Invalid value \"\" for parameter 'name'"), "{}", answers[9]);
+        for (n, answer) in answers.iter().enumerate() {
+            let expected = match n {
+                9 => continue,
+                10 => deleted_run.as_str(),
+                11 => "Run with id=unknown not found",
+                12 => &old,
+                15 => &new,
+                _ => "done",
+            };
+            assert_eq!(answer, expected, "answer {n}");
+        }
+        let mut run = get_run(&db, &run).await;
+        run.data.params.sort_by(|a, b| a.key.cmp(&b.key));
+        assert_eq!(run.info.run_name.as_deref(), Some("renamed"));
+        assert_eq!(run.data.params, [pair("new", "1"), pair("old", "1")]);
+        assert!(run.data.tags.contains(&pair("t", "3")), "{:?}", run.data.tags);
+        assert_eq!((run.data.metrics.len(), run.data.metrics[0].step), (1, 3));
+        assert_eq!(points(&db).await, ["m 1", "m 2", "m 3"]);
+    })
+    .await;
+}
+
+async fn points(db: &Db) -> Vec<String> {
+    const POINTS: &str = "SELECT key, step FROM metrics ORDER BY key, step";
+    let read =
+        db.read(|tx| Box::pin(tx.all(POINTS, &[], |row| Ok(format!("{} {}", row.text(0)?, row.int(1)?)))));
+    read.await.unwrap()
+}
+
+#[tokio::test]
+async fn one_that_the_database_refuses_spoils_nothing_for_the_others() {
+    const RULE: &str = "ALTER TABLE params ADD CONSTRAINT no_bad CHECK (value <> 'bad')";
+    for_each_engine(async |db| {
+        if db.dialect() == Dialect::Sqlite {
+            return; // SQLite takes no rule for a table that is there
+        }
+        db.write(|tx| Box::pin(tx.script(RULE))).await.unwrap();
+        let run = new_run(&db).await;
+        let keys: Vec<_> = (0..20).map(|n| format!("k{n:02}")).collect();
+        let value = |n: usize| if n == 10 { "bad" } else { "good" };
+        let entries = keys.iter().enumerate().map(|(n, key)| (run.as_str(), param(key, value(n)))).collect();
+        for (n, answer) in log_at_once(&db, entries).await.iter().enumerate() {
+            assert_eq!(answer == "done", n != 10, "{n}: {answer}");
+        }
+        assert_eq!(get_run(&db, &run).await.data.params.len(), 19);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_lost_commit_is_nobodys_success() {
+    const LOSE: &str = "
+        CREATE FUNCTION terminate() RETURNS trigger LANGUAGE plpgsql AS
+            $$ BEGIN PERFORM pg_terminate_backend(pg_backend_pid()); RETURN NULL; END $$;
+        CREATE CONSTRAINT TRIGGER terminate AFTER INSERT ON params DEFERRABLE INITIALLY DEFERRED
+            FOR EACH ROW EXECUTE FUNCTION terminate()";
+    for_each_engine(async |db| {
+        if db.dialect() == Dialect::Sqlite {
+            return;
+        }
+        db.write(|tx| Box::pin(tx.script(LOSE))).await.unwrap();
+        let run = new_run(&db).await;
+        let ingest = Ingest::new(db.clone());
+        let log = |n: u32| ingest.log(run.clone(), param(&n.to_string(), "1"), Limits::default());
+        for answer in join_all((0..20).map(log)).await {
+            assert!(matches!(answer, Err(Error::Unavailable(_))), "{answer:?}");
+        }
+        assert!(get_run(&db, &run).await.data.params.is_empty());
+    })
+    .await;
+}
