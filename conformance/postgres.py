@@ -37,7 +37,7 @@ class Cluster:
         """Creates an empty database and returns its URI."""
         self._count += 1
         name = f"{purpose}_{self._count}".replace("-", "_")
-        self._execute(f'CREATE DATABASE "{name}"')
+        self.execute(f'CREATE DATABASE "{name}"')
         return self.uri(name)
 
     def stop(self) -> None:
@@ -46,7 +46,7 @@ class Cluster:
         shutil.copy(self.directory / "log", self._log)
         shutil.rmtree(self.directory)
 
-    def _execute(self, statement: str) -> None:
+    def execute(self, statement: str) -> None:
         connection = psycopg2.connect(self.uri("postgres"))
         try:
             connection.autocommit = True
@@ -56,8 +56,8 @@ class Cluster:
             connection.close()
 
 
-def start_cluster(log: Path) -> Cluster:
-    """Makes and starts a cluster. `log` becomes a copy of its log when it is stopped."""
+def start_cluster(log: Path, more_options: str = "", files: dict[str, bytes] | None = None) -> Cluster:
+    """Makes and starts a cluster. `log` becomes a copy of its log when it is stopped; `files` are put into its folder."""
     directory = Path(tempfile.mkdtemp(prefix="ferroflow-conformance-pg-"))
     if os.geteuid() == 0:
         shutil.chown(directory, SERVER_USER)
@@ -66,8 +66,14 @@ def start_cluster(log: Path) -> Cluster:
     _run_as_server_user(
         [_program("initdb"), "-D", str(data), "-U", SERVER_USER, "--auth=trust", "-E", "UTF8", "--locale=C.UTF-8"]
     )
+    for name, content in (files or {}).items():
+        path = data / name
+        path.write_bytes(content)
+        path.chmod(0o600)
+        if os.geteuid() == 0:
+            shutil.chown(path, SERVER_USER)
     # Only servers under test are killed here, never PostgreSQL, so it need not wait for the disk.
-    options = f"-p {port} -k {directory} -c listen_addresses=127.0.0.1 -c max_connections=300 -c fsync=off"
+    options = f"-p {port} -k {directory} -c listen_addresses=127.0.0.1 -c max_connections=300 -c fsync=off {more_options}"
     _run_as_server_user(
         [_program("pg_ctl"), "-D", str(data), "-o", options, "-l", str(directory / "log"), "-w", "start"]
     )
