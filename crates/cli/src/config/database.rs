@@ -9,8 +9,7 @@ use store::uri::Parts;
 #[derive(Args, Default)]
 #[command(next_help_heading = "PostgreSQL")]
 pub struct DatabaseOptions {
-    /// The server's name, address or socket folder, instead of --backend-store-uri. libpq's variables (PGHOST, ..) say
-    /// what nothing else does.
+    /// The server's name, address or socket folder, for those who write no URI. PGHOST and its like are asked last.
     #[arg(long, env = "FERROFLOW_DB_HOST", value_name = "HOST")]
     db_host: Option<String>,
 

@@ -32,6 +32,13 @@ pub(super) const KNOWN: [&str; 25] = [
     "sslcompression",
 ];
 
+/// Those of libpq's that there is nothing for here.
+const REFUSED: [(&str, &str); 3] = [
+    ("sslcert", "certificates of clients are not supported; use a password"),
+    ("sslkey", "certificates of clients are not supported; use a password"),
+    ("service", "services are not supported; write host, user and database"),
+];
+
 /// Names and values in the order of the address. Several hosts are one value with commas.
 pub(super) type Parameters = Vec<(String, String)>;
 
@@ -62,7 +69,7 @@ pub(super) fn split(rest: &str) -> Result<Parameters, String> {
     };
     let (place, unknown) = place.split_once('?').unwrap_or((place, ""));
     if let Some((name, _)) = unknown.split_once('=') {
-        return Err(format!("there is no connection parameter {:?}", short(name)));
+        return Err(unknown_parameter(name));
     }
     let (hosts, database) = place.split_once('/').unwrap_or((place, ""));
     let (hosts, ports) = hosts_and_ports(hosts.split(','))?;
@@ -79,11 +86,12 @@ pub(super) fn split(rest: &str) -> Result<Parameters, String> {
             "host" => query_hosts.extend(value.split(',').map(str::to_owned)),
             "ssl" => add("sslmode", if value == "true" { "require".into() } else { value }),
             name if KNOWN.contains(&name) => add(name, value),
-            "sslcert" | "sslkey" => {
-                return Err("certificates of clients are not supported; use a password".into());
+            name => {
+                let reason = REFUSED.iter().find(|(refused, _)| *refused == name);
+                return Err(
+                    reason.map_or_else(|| unknown_parameter(name), |(_, reason)| (*reason).to_owned())
+                );
             }
-            "service" => return Err("services are not supported; write host, user and database".into()),
-            name => return Err(format!("there is no connection parameter {:?}", short(name))),
         }
     }
     if !query_hosts.is_empty() {
@@ -98,7 +106,8 @@ pub(super) fn split(rest: &str) -> Result<Parameters, String> {
 
 fn begins_query(text: &str) -> bool {
     let name = text.split('=').next().unwrap_or_default();
-    text.is_empty() || text.contains('=') && (name == "ssl" || KNOWN.contains(&name))
+    let is_refused = REFUSED.iter().any(|(refused, _)| *refused == name);
+    text.is_empty() || text.contains('=') && (name == "ssl" || is_refused || KNOWN.contains(&name))
 }
 
 /// `a:1,[::1]:2` as `a,::1` and `1,2`; ports are left out when no host has one.
@@ -138,10 +147,12 @@ fn decode(text: &str) -> Result<String, String> {
     Ok(decoded.into_owned())
 }
 
-/// A name that can be shown: no name of a parameter is longer or has other characters.
-fn short(name: &str) -> &str {
-    let plain = name.len() <= 32 && name.bytes().all(|b| b.is_ascii_lowercase() || b == b'_');
-    if plain { name } else { "..." }
+/// Names what was probably meant, not what was written: that may be a part of a password.
+fn unknown_parameter(name: &str) -> String {
+    let alike = |known: &str| known.bytes().zip(name.bytes()).take_while(|(a, b)| a == b).count();
+    let meant = KNOWN.iter().rev().max_by_key(|known| alike(known)).filter(|known| alike(known) >= 3);
+    let question = meant.map(|known| format!("; is {known} meant?")).unwrap_or_default();
+    format!("the address has a parameter that libpq does not have{question}")
 }
 
 #[cfg(test)]
@@ -154,38 +165,36 @@ mod tests {
             ("", ""),
             ("/", ""),
             ("h", "host=h"),
-            ("u@h/d", "user=u host=h dbname=d"),
-            ("u:p@h:5433/d", "user=u password=p host=h port=5433 dbname=d"),
-            ("u:p%40%2F%25@h/d", "user=u password=p@/% host=h dbname=d"),
-            ("u:p@ss/w?rd#1:x%@h/d", "user=u password=p@ss/w?rd#1:x% host=h dbname=d"),
-            ("u:a&b=c+d@h/d?sslmode=require", "user=u password=a&b=c+d host=h dbname=d sslmode=require"),
-            ("u:@h/d", "user=u host=h dbname=d"),
-            ("me@corp:pw@h/d", "user=me@corp password=pw host=h dbname=d"),
-            ("a:1,b:2/d", "host=a,b port=1,2 dbname=d"),
-            ("a,b:2/d", "host=a,b port=,2 dbname=d"),
-            ("[::1]:5433,[fd00::2]/d", "host=::1,fd00::2 port=5433, dbname=d"),
-            ("%2Fvar%2Frun%2Fpostgresql/d", "host=/var/run/postgresql dbname=d"),
-            ("u@/d?host=/var/run/postgresql&port=5433", "user=u dbname=d host=/var/run/postgresql port=5433"),
-            ("/d?host=a:1&host=b:2", "dbname=d host=a,b port=1,2"),
-            ("/d?host=a,b&port=1,2", "dbname=d host=a,b port=1,2"),
-            ("h/d?options=-csearch_path%3Dml,public", "host=h dbname=d options=-csearch_path=ml,public"),
-            ("h/d?options=-c+search_path%3Dml", "host=h dbname=d options=-c search_path=ml"),
-            ("h?application_name=me@x&connect_timeout=3", "host=h application_name=me@x connect_timeout=3"),
-            ("h/d?user=u&password=p", "host=h dbname=d user=u password=p"),
-            ("h/d?ssl=true", "host=h dbname=d sslmode=require"),
+            ("u@h/d", "user=u, host=h, dbname=d"),
+            ("u:p@h:5433/d", "user=u, password=p, host=h, port=5433, dbname=d"),
+            ("u:p%40%2F%25@h/d", "user=u, password=p@/%, host=h, dbname=d"),
+            ("u:p@ss/w?rd#1:x%@h/d", "user=u, password=p@ss/w?rd#1:x%, host=h, dbname=d"),
+            ("u:a&b=c+d@h/d?sslmode=require", "user=u, password=a&b=c+d, host=h, dbname=d, sslmode=require"),
+            ("u:@h/d", "user=u, host=h, dbname=d"),
+            ("me@corp:pw@h/d", "user=me@corp, password=pw, host=h, dbname=d"),
+            ("a:1,b:2/d", "host=a,b, port=1,2, dbname=d"),
+            ("a,b:2/d", "host=a,b, port=,2, dbname=d"),
+            ("[::1]:5433,[fd00::2]/d", "host=::1,fd00::2, port=5433,, dbname=d"),
+            ("%2Fvar%2Frun%2Fpostgresql/d", "host=/var/run/postgresql, dbname=d"),
+            (
+                "u@/d?host=/var/run/postgresql&port=5433",
+                "user=u, dbname=d, host=/var/run/postgresql, port=5433",
+            ),
+            ("/d?host=a:1&host=b:2", "dbname=d, host=a,b, port=1,2"),
+            ("/d?host=a,b&port=1,2", "dbname=d, host=a,b, port=1,2"),
+            ("h/d?options=-csearch_path%3Dml,public", "host=h, dbname=d, options=-csearch_path=ml,public"),
+            ("h/d?options=-c+search_path%3Dml", "host=h, dbname=d, options=-c search_path=ml"),
+            ("h?application_name=me@x&connect_timeout=3", "host=h, application_name=me@x, connect_timeout=3"),
+            ("h/d?user=u&password=p", "host=h, dbname=d, user=u, password=p"),
+            ("h/d?ssl=true", "host=h, dbname=d, sslmode=require"),
         ] {
             let mut found = split(rest).unwrap_or_else(|e| panic!("{rest}: {e}"));
             found.reverse();
             let found: Vec<_> = found.iter().map(|(name, value)| format!("{name}={value}")).collect();
-            // Order does not matter.
-            let mut expected: Vec<_> = if rest.contains("search_path") && expected.contains("-c ") {
-                vec!["host=h", "dbname=d", "options=-c search_path=ml"]
-            } else {
-                expected.split_whitespace().collect()
-            };
             let mut found: Vec<_> = found.iter().map(String::as_str).collect();
-            expected.sort_unstable();
+            let mut expected: Vec<_> = expected.split_terminator(", ").collect();
             found.sort_unstable();
+            expected.sort_unstable();
             assert_eq!(found, expected, "{rest}");
         }
     }
@@ -196,10 +205,10 @@ mod tests {
             ("u:geheim@h:geheim/d", "port"),
             ("u:geheim/d", "port"),
             ("u:geheim@[::1/d", "bracket"),
-            ("u:geheim@h/d?sslmod=geheim", "sslmod"),
-            ("u:geheim@h/d?sslcert=geheim", "sslcert"),
+            ("u:geheim@h/d?sslmod=geheim", "sslmode"),
+            ("u:geheim@h/d?sslcert=geheim", "certificates"),
             ("u:geheim@h/d?sslmode=require&service=geheim", "services"),
-            ("u:geheim@h/d?sslmode=require&GEHEIM geheim=x", "..."),
+            ("u:geheim@h/d?sslmode=require&geheim=x", "does not have"),
             ("u:geheim%00@h/d", "NUL"),
             ("u:geheim%ff@h/d", "UTF-8"),
         ] {
