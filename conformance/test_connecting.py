@@ -180,6 +180,24 @@ def test_parts_and_libpqs_variables(cluster: Cluster, database: str, certificate
 @pytest.mark.parametrize(
     "uri",
     [
+        "postgresql://postgres@127.0.0.1:{closed},localhost:{port}/{database}?target_session_attrs=read-write",
+        "postgresql://postgres@/{database}?host={folder}&port={port}",
+        "postgresql://postgres@{folder_encoded}:{port}/{database}?connect_timeout=5",
+    ],
+)
+def test_several_hosts_and_sockets(cluster: Cluster, database: str, tmp_path: Path, uri: str) -> None:
+    folder = str(cluster.directory)
+    places = {"closed": free_port(), "port": cluster.port, "folder": folder, "folder_encoded": folder.replace("/", "%2F")}
+    server = start_ferroflow(tmp_path, uri.format(database=database, **places))
+    try:
+        assert answers(server) == 200
+    finally:
+        server.stop()
+
+
+@pytest.mark.parametrize(
+    "uri",
+    [
         "postgresql://member:geheim@localhost:{closed}/x",
         "postgresql://member:geheim@localhost:{port}/x",
         "postgresql://member:geheim@no.such.host.invalid/x",
