@@ -23,10 +23,11 @@ MISSING = "PostgreSQL's initdb and pg_ctl were not found; run conformance/setup.
 class Cluster:
     """A running cluster; `create_database` gives out fresh databases."""
 
-    def __init__(self, directory: Path, port: int, log: Path) -> None:
+    def __init__(self, directory: Path, port: int, log: Path, more_options: str) -> None:
         self.directory = directory
         self.port = port
         self._log = log
+        self._more_options = more_options
         self._count = 0
 
     def uri(self, database: str) -> str:
@@ -37,7 +38,7 @@ class Cluster:
         """Creates an empty database and returns its URI."""
         self._count += 1
         name = f"{purpose}_{self._count}".replace("-", "_")
-        self._execute(f'CREATE DATABASE "{name}"')
+        self.execute(f'CREATE DATABASE "{name}"')
         return self.uri(name)
 
     def down(self, mode: str = "fast") -> None:
@@ -47,7 +48,7 @@ class Cluster:
     def up(self) -> None:
         """Starts the server; returns when it takes connections."""
         # Only servers under test are killed here, never PostgreSQL's machine, so it need not wait for the disk.
-        options = f"-p {self.port} -k {self.directory} -c listen_addresses=127.0.0.1 -c max_connections=300 -c fsync=off"
+        options = f"-p {self.port} -k {self.directory} -c listen_addresses=127.0.0.1 -c max_connections=300 -c fsync=off {self._more_options}"
         data, log = str(self.directory / "data"), str(self.directory / "log")
         _run_as_server_user([_program("pg_ctl"), "-D", data, "-o", options, "-l", log, "-w", "start"])
 
@@ -70,7 +71,7 @@ class Cluster:
         shutil.copy(self.directory / "log", self._log)
         shutil.rmtree(self.directory)
 
-    def _execute(self, statement: str) -> None:
+    def execute(self, statement: str) -> None:
         connection = psycopg2.connect(self.uri("postgres"))
         try:
             connection.autocommit = True
@@ -80,8 +81,8 @@ class Cluster:
             connection.close()
 
 
-def start_cluster(log: Path) -> Cluster:
-    """Makes and starts a cluster. `log` becomes a copy of its log when it is stopped."""
+def start_cluster(log: Path, more_options: str = "", files: dict[str, bytes] | None = None) -> Cluster:
+    """Makes and starts a cluster. `log` becomes a copy of its log when it is stopped; `files` are put into its folder."""
     directory = Path(tempfile.mkdtemp(prefix="ferroflow-conformance-pg-"))
     if os.geteuid() == 0:
         shutil.chown(directory, SERVER_USER)
@@ -90,7 +91,13 @@ def start_cluster(log: Path) -> Cluster:
     _run_as_server_user(
         [_program("initdb"), "-D", str(data), "-U", SERVER_USER, "--auth=trust", "-E", "UTF8", "--locale=C.UTF-8"]
     )
-    cluster = Cluster(directory, port, log)
+    for name, content in (files or {}).items():
+        path = data / name
+        path.write_bytes(content)
+        path.chmod(0o600)
+        if os.geteuid() == 0:
+            shutil.chown(path, SERVER_USER)
+    cluster = Cluster(directory, port, log, more_options)
     cluster.up()
     return cluster
 

@@ -1,6 +1,6 @@
 #!/bin/sh
-# Makes what the conformance tests need: `.venv` in the repository root with the pinned Python packages, and PostgreSQL's
-# server programs. Doing it again when all is there takes less than a second.
+# Makes what the conformance tests need: `.venv` in the repository root with the pinned Python packages, PostgreSQL's
+# server programs and PgBouncer. Doing it again when all is there takes less than a second.
 set -eu
 
 here=$(CDPATH='' cd -- "$(dirname -- "$0")" && pwd)
@@ -12,14 +12,18 @@ have_initdb() {
     command -v initdb >/dev/null 2>&1 || ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1
 }
 
-if ! have_initdb; then
+have_pgbouncer() {
+    command -v pgbouncer >/dev/null 2>&1 || [ -x /usr/sbin/pgbouncer ]
+}
+
+if ! have_initdb || ! have_pgbouncer; then
     if [ "$(id -u)" -ne 0 ] || ! command -v apt-get >/dev/null 2>&1; then
-        echo "setup.sh: PostgreSQL's initdb was not found, neither on PATH nor in /usr/lib/postgresql/*/bin." >&2
-        echo "setup.sh: install the server package (Debian: apt-get install postgresql) and run this again." >&2
+        echo "setup.sh: PostgreSQL's initdb (on PATH or in /usr/lib/postgresql/*/bin) or pgbouncer was not found." >&2
+        echo "setup.sh: install both (Debian: apt-get install postgresql pgbouncer) and run this again." >&2
         exit 1
     fi
     apt-get update
-    DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends postgresql
+    DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends postgresql pgbouncer
 fi
 
 if ! cmp -s "$here/requirements.txt" "$stamp"; then

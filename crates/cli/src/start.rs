@@ -47,7 +47,7 @@ async fn run(options: &ServerOptions, started: Instant) -> Result<End, Failure> 
     let working_dir = std::env::current_dir().map_err(|e| {
         Failure::Start(format!("the working directory is gone ({}); start from another one", reason(&e)))
     })?;
-    let database = options.data.database(&working_dir).map_err(Failure::Usage)?;
+    let database = options.data.database(&options.database, &working_dir).map_err(Failure::Usage)?;
     let settings = settings(options, &working_dir).map_err(Failure::Usage)?;
     let mut signals = Signals::new()?;
     // Before anything is made: a taken port leaves no new database behind.
@@ -65,9 +65,9 @@ async fn run(options: &ServerOptions, started: Instant) -> Result<End, Failure> 
         })?;
     }
     let name = database.display();
-    let db = Db::open(&database)
+    let db = Db::open_with(&database, &options.database.pool())
         .await
-        .map_err(|e| Failure::Start(format!("cannot open {name}: {e}; check --backend-store-uri")))?;
+        .map_err(|e| Failure::Start(format!("cannot open {name}: {e}")))?;
     let clock = Clock::default();
     let prepared = schema::prepare(&db, settings.artifact_root.clone(), (clock.0)())
         .await

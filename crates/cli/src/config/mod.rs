@@ -3,6 +3,7 @@
 
 mod artifacts;
 mod data;
+mod database;
 mod network;
 mod not_here;
 mod pages;
@@ -25,6 +26,10 @@ Examples:
   MLFLOW_BACKEND_STORE_URI=postgresql://mlflow:PASSWORD@db.example/mlflow ferroflow server
       A password belongs into the environment: other users of the machine see options
 
+  ferroflow server --db-host db.example --db-user mlflow --db-name mlflow \\
+                   --db-password-file /run/secrets/mlflow --db-sslmode verify-full
+      Without an address: the password is read again for every new connection
+
   ferroflow server --ui-dir .venv/lib/python3.11/site-packages/mlflow/server/js/build
       With MLflow's own web UI";
 
@@ -34,6 +39,8 @@ Examples:
 pub struct ServerOptions {
     #[command(flatten)]
     pub data: data::DataOptions,
+    #[command(flatten)]
+    pub database: database::DatabaseOptions,
     #[command(flatten)]
     pub artifacts: artifacts::ArtifactOptions,
     #[command(flatten)]
@@ -66,6 +73,7 @@ impl ServerOptions {
     pub fn check(&self) -> Result<Option<String>, String> {
         self.not_here.check(self.dev)?;
         self.artifacts.check(&self.data)?;
+        self.database.check()?;
         Ok(self.not_here.without_effect())
     }
 

@@ -5,15 +5,18 @@
 //! closure to the writer thread, where its future never waits and so is done at its first poll.
 
 mod bulk;
+mod connect;
 mod dialect;
 mod group;
 mod ingest;
 mod postgres;
 mod row;
 mod sqlite;
+mod tls;
 mod value;
 
 pub use bulk::{Bulk, Column};
+pub use connect::{PoolOptions, Prepared};
 pub use dialect::Dialect;
 pub use ingest::{Ingest, Place};
 pub use row::Row;
@@ -21,6 +24,8 @@ pub use value::Value;
 
 use crate::error::{Error, Result};
 use crate::uri::DatabaseUri;
+use connect::Statements;
+use deadpool_postgres::ClientWrapper;
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 
@@ -37,9 +42,9 @@ enum Engine {
 /// A transaction (or, for reads on PostgreSQL, a connection in autocommit) on which statements run.
 pub enum Tx<'a> {
     /// A PostgreSQL transaction.
-    Postgres(deadpool_postgres::Transaction<'a>),
+    Postgres(deadpool_postgres::Transaction<'a>, Statements),
     /// A PostgreSQL connection outside a transaction, for reads.
-    PostgresRead(&'a deadpool_postgres::Client),
+    PostgresRead(&'a ClientWrapper, Statements),
     /// A SQLite connection inside a transaction.
     Sqlite(&'a mut rusqlite::Connection),
 }
@@ -50,8 +55,16 @@ impl Db {
     /// # Errors
     /// [`Error::Unavailable`], in the database's words.
     pub async fn open(uri: &DatabaseUri) -> Result<Self> {
+        Self::open_with(uri, &PoolOptions::default()).await
+    }
+
+    /// Like [`Db::open`], with other than the usual connections.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`], in the database's words.
+    pub async fn open_with(uri: &DatabaseUri, options: &PoolOptions) -> Result<Self> {
         Ok(Self(match uri {
-            DatabaseUri::Postgres(config) => Engine::Postgres(postgres::Pool::open(config).await?),
+            DatabaseUri::Postgres(address) => Engine::Postgres(postgres::Pool::open(address, options).await?),
             DatabaseUri::Sqlite(path) => Engine::Sqlite(sqlite::Pool::open(path)?),
         }))
     }
@@ -118,7 +131,7 @@ impl Tx<'_> {
     /// Which SQL this transaction speaks, where it matters.
     pub fn dialect(&self) -> Dialect {
         match self {
-            Self::Postgres(_) | Self::PostgresRead(_) => Dialect::Postgres,
+            Self::Postgres(..) | Self::PostgresRead(..) => Dialect::Postgres,
             Self::Sqlite(_) => Dialect::Sqlite,
         }
     }
@@ -129,9 +142,9 @@ impl Tx<'_> {
     /// See [`Error`].
     pub async fn exec(&mut self, sql: &str, args: &[Value]) -> Result<u64> {
         match self {
-            Self::Postgres(tx) => postgres::exec(&**tx, &tx.prepare_cached(sql).await?, args).await,
-            Self::PostgresRead(client) => {
-                postgres::exec(&****client, &client.prepare_cached(sql).await?, args).await
+            Self::Postgres(tx, s) => postgres::exec(&**tx, s.kept(&tx.statement_cache), sql, args).await,
+            Self::PostgresRead(client, s) => {
+                postgres::exec(&***client, s.kept(&client.statement_cache), sql, args).await
             }
             Self::Sqlite(conn) => sqlite::exec(conn, sql, args),
         }
@@ -148,9 +161,9 @@ impl Tx<'_> {
         map: impl Fn(&Row) -> Result<T>,
     ) -> Result<Vec<T>> {
         match self {
-            Self::Postgres(tx) => postgres::all(&**tx, &tx.prepare_cached(sql).await?, args, map).await,
-            Self::PostgresRead(client) => {
-                postgres::all(&****client, &client.prepare_cached(sql).await?, args, map).await
+            Self::Postgres(tx, s) => postgres::all(&**tx, s.kept(&tx.statement_cache), sql, args, map).await,
+            Self::PostgresRead(client, s) => {
+                postgres::all(&***client, s.kept(&client.statement_cache), sql, args, map).await
             }
             Self::Sqlite(conn) => sqlite::all(conn, sql, args, map),
         }
@@ -169,19 +182,11 @@ impl Tx<'_> {
         each: impl FnMut(usize, &Row) -> Result<()>,
     ) -> Result<()> {
         match self {
-            Self::Postgres(tx) => {
-                let mut statements = Vec::with_capacity(queries.len());
-                for sql in queries {
-                    statements.push(tx.prepare_cached(sql).await?);
-                }
-                postgres::each_of(&**tx, &statements, args, each).await
+            Self::Postgres(tx, s) => {
+                postgres::each_of(&**tx, s.kept(&tx.statement_cache), queries, args, each).await
             }
-            Self::PostgresRead(client) => {
-                let mut statements = Vec::with_capacity(queries.len());
-                for sql in queries {
-                    statements.push(client.prepare_cached(sql).await?);
-                }
-                postgres::each_of(&****client, &statements, args, each).await
+            Self::PostgresRead(client, s) => {
+                postgres::each_of(&***client, s.kept(&client.statement_cache), queries, args, each).await
             }
             Self::Sqlite(conn) => sqlite::each_of(conn, queries, args, each),
         }
@@ -201,8 +206,8 @@ impl Tx<'_> {
         look: impl FnMut(&Row) -> Result<()>,
     ) -> Result<()> {
         match self {
-            Self::Postgres(tx) => postgres::each_typed(&**tx, sql, args, look).await,
-            Self::PostgresRead(client) => postgres::each_typed(&****client, sql, args, look).await,
+            Self::Postgres(tx, _) => postgres::each_typed(&**tx, sql, args, look).await,
+            Self::PostgresRead(client, _) => postgres::each_typed(&***client, sql, args, look).await,
             Self::Sqlite(conn) => sqlite::each(conn, sql, args, look),
         }
     }
@@ -218,8 +223,8 @@ impl Tx<'_> {
         map: impl Fn(&Row) -> Result<T>,
     ) -> Result<Vec<T>> {
         match self {
-            Self::Postgres(tx) => postgres::all_typed(&**tx, sql, args, map).await,
-            Self::PostgresRead(client) => postgres::all_typed(&****client, sql, args, map).await,
+            Self::Postgres(tx, _) => postgres::all_typed(&**tx, sql, args, map).await,
+            Self::PostgresRead(client, _) => postgres::all_typed(&***client, sql, args, map).await,
             Self::Sqlite(conn) => sqlite::all(conn, sql, args, map),
         }
     }
@@ -248,11 +253,11 @@ impl Tx<'_> {
             return Ok(0);
         }
         match self {
-            Self::Postgres(tx) => {
-                postgres::insert_many(&**tx, &tx.prepare_cached(&bulk.postgres(columns)).await?, columns)
-                    .await
+            Self::Postgres(tx, s) => {
+                let kept = s.kept(&tx.statement_cache);
+                postgres::insert_many(&**tx, kept, &bulk.postgres(columns), columns).await
             }
-            Self::PostgresRead(_) => Err(Error::Database("insert outside a write transaction".into())),
+            Self::PostgresRead(..) => Err(Error::Database("insert outside a write transaction".into())),
             Self::Sqlite(conn) => sqlite::insert_many(conn, &bulk.sqlite(columns), columns),
         }
     }
@@ -263,8 +268,8 @@ impl Tx<'_> {
     /// See [`Error`].
     pub async fn script(&mut self, sql: &str) -> Result<()> {
         match self {
-            Self::Postgres(tx) => Ok(tx.batch_execute(sql).await?),
-            Self::PostgresRead(client) => Ok(client.batch_execute(sql).await?),
+            Self::Postgres(tx, _) => Ok(tx.batch_execute(sql).await?),
+            Self::PostgresRead(client, _) => Ok(client.batch_execute(sql).await?),
             Self::Sqlite(conn) => Ok(conn.execute_batch(sql)?),
         }
     }

@@ -1,52 +1,34 @@
 //! PostgreSQL: the connection pool, and statements on a connection.
 
+use super::connect::{Connections, Lease, PoolOptions, Statements};
 use super::{Column, Row, Tx, Value};
 use crate::error::{Error, Result};
-use deadpool_postgres::{Client, Manager, ManagerConfig, PoolError, RecyclingMethod, Runtime, Timeouts};
+use crate::uri::PostgresAddress;
+use deadpool_postgres::StatementCache;
 use futures_util::future::BoxFuture;
 use futures_util::stream::select_all;
 use futures_util::{TryFutureExt, TryStreamExt, pin_mut};
 use std::time::Duration;
-use tokio_postgres::types::ToSql;
-use tokio_postgres::{GenericClient, NoTls, Statement};
+use tokio_postgres::types::{ToSql, Type};
+use tokio_postgres::{GenericClient, RowStream};
 
-/// Connections of one process: enough for a busy server, few enough for a database shared with others.
-const MAX_CONNECTIONS: usize = 10;
-/// How long a request waits for a free connection before it is told to come back.
-const WAIT: Duration = Duration::from_secs(30);
 /// How often a transaction is tried that others are in the way of, or whose connection is lost before its commit.
 const TRIES: u32 = 6;
 /// How long to wait before the second try, about; before each one after that, twice as long.
 const FIRST_PAUSE: Duration = Duration::from_millis(4);
 
 #[derive(Clone)]
-pub(super) struct Pool(deadpool_postgres::Pool);
+pub(super) struct Pool(Connections);
 
 impl Pool {
-    pub(super) async fn open(config: &tokio_postgres::Config) -> Result<Self> {
-        let recycle = ManagerConfig { recycling_method: RecyclingMethod::Fast };
-        let manager = Manager::from_config(config.clone(), NoTls, recycle);
-        let timeouts = Timeouts { wait: Some(WAIT), create: Some(WAIT), recycle: Some(WAIT) };
-        let pool = deadpool_postgres::Pool::builder(manager)
-            .max_size(MAX_CONNECTIONS)
-            .runtime(Runtime::Tokio1)
-            .timeouts(timeouts)
-            .build()
-            .map_err(|e| Error::Database(e.to_string()))?;
-        let this = Self(pool);
+    pub(super) async fn open(address: &PostgresAddress, options: &PoolOptions) -> Result<Self> {
+        let this = Self(Connections::new(address, options)?);
         drop(this.connection().await?);
         Ok(this)
     }
 
-    async fn connection(&self) -> Result<Client> {
-        self.0.get().await.map_err(|error| match error {
-            PoolError::Backend(e) => match e.as_db_error() {
-                Some(db) => Error::Unavailable(db.message().to_owned()),
-                None => Error::Unavailable(e.to_string()),
-            },
-            PoolError::Timeout(_) => Error::Unavailable("no free connection in time".into()),
-            other => Error::Unavailable(other.to_string()),
-        })
+    async fn connection(&self) -> Result<Lease> {
+        self.0.get().await
     }
 
     pub(super) async fn write<T, F>(&self, f: F) -> Result<T>
@@ -70,7 +52,7 @@ impl Pool {
         F: for<'t> FnOnce(&'t mut Tx<'_>) -> BoxFuture<'t, Result<T>> + Send,
     {
         let mut client = self.connection().await?;
-        let done = transact(&mut client, f).await;
+        let done = transact(&mut client, self.0.statements(), f).await;
         discard_if_lost(client, &done);
         done
     }
@@ -82,7 +64,7 @@ impl Pool {
         let mut tries = 1;
         loop {
             let client = self.connection().await?;
-            let done = f.clone()(&mut Tx::PostgresRead(&client)).await;
+            let done = f.clone()(&mut Tx::PostgresRead(&client, self.0.statements())).await;
             discard_if_lost(client, &done);
             match done {
                 Err(Error::Conflict(_) | Error::Disconnected(_)) if tries < TRIES => {}
@@ -94,13 +76,13 @@ impl Pool {
     }
 }
 
-async fn transact<T, F>(client: &mut Client, f: F) -> Result<T>
+async fn transact<T, F>(client: &mut Lease, statements: Statements, f: F) -> Result<T>
 where
     F: for<'t> FnOnce(&'t mut Tx<'_>) -> BoxFuture<'t, Result<T>> + Send,
 {
-    let mut tx = Tx::Postgres(client.transaction().await?);
+    let mut tx = Tx::Postgres(client.transaction().await?, statements);
     let done = f(&mut tx).await;
-    let Tx::Postgres(tx) = tx else { unreachable!("the variant made above") };
+    let Tx::Postgres(tx, _) = tx else { unreachable!("the variant made above") };
     match done {
         Ok(value) => match tx.commit().await.map_err(Error::from) {
             Ok(()) => Ok(value),
@@ -118,9 +100,9 @@ where
 }
 
 /// Keeps a lost connection from going back to the pool, which may not have noticed yet.
-fn discard_if_lost<T>(client: Client, done: &Result<T>) {
+fn discard_if_lost<T>(client: Lease, done: &Result<T>) {
     if matches!(done, Err(Error::Disconnected(_))) {
-        drop(Client::take(client));
+        client.discard();
     }
 }
 
@@ -136,17 +118,50 @@ fn params(args: &[Value]) -> Vec<&(dyn ToSql + Sync)> {
     args.iter().map(|v| v as &(dyn ToSql + Sync)).collect()
 }
 
-pub(super) async fn exec(client: &impl GenericClient, statement: &Statement, args: &[Value]) -> Result<u64> {
-    Ok(client.execute(statement, &params(args)).await?)
+/// The arguments with their types, for statements that are not prepared first.
+fn typed(args: &[Value]) -> impl ExactSizeIterator<Item = (&(dyn ToSql + Sync), Type)> {
+    args.iter().map(|v| (v as &(dyn ToSql + Sync), v.postgres_type()))
+}
+
+/// Runs a statement of fixed text, kept under a name where there is a place to keep it.
+async fn rows(
+    client: &impl GenericClient,
+    kept: Option<&StatementCache>,
+    sql: &str,
+    args: &[Value],
+) -> std::result::Result<RowStream, tokio_postgres::Error> {
+    match kept {
+        Some(cache) => {
+            let statement = cache.prepare(client.client(), sql).await?;
+            client.query_raw(&statement, params(args)).await
+        }
+        None => client.query_typed_raw(sql, typed(args)).await,
+    }
+}
+
+pub(super) async fn exec(
+    client: &impl GenericClient,
+    kept: Option<&StatementCache>,
+    sql: &str,
+    args: &[Value],
+) -> Result<u64> {
+    match kept {
+        Some(cache) => {
+            let statement = cache.prepare(client.client(), sql).await?;
+            Ok(client.execute(&statement, &params(args)).await?)
+        }
+        None => Ok(client.execute_typed(sql, &typed(args).collect::<Vec<_>>()).await?),
+    }
 }
 
 pub(super) async fn all<T>(
     client: &impl GenericClient,
-    statement: &Statement,
+    kept: Option<&StatementCache>,
+    sql: &str,
     args: &[Value],
     map: impl Fn(&Row) -> Result<T>,
 ) -> Result<Vec<T>> {
-    let stream = client.query_raw(statement, params(args)).await?;
+    let stream = rows(client, kept, sql, args).await?;
     pin_mut!(stream);
     let mut out = Vec::new();
     while let Some(row) = stream.try_next().await? {
@@ -159,15 +174,16 @@ pub(super) async fn all<T>(
 /// reading while rows of any statement wait.
 pub(super) async fn each_of(
     client: &impl GenericClient,
-    statements: &[Statement],
+    kept: Option<&StatementCache>,
+    queries: &[String],
     args: &[Value],
     mut each: impl FnMut(usize, &Row) -> Result<()>,
 ) -> Result<()> {
-    let answer = |(n, statement)| {
-        let rows = client.query_raw(statement, params(args)).try_flatten_stream();
+    let answers = queries.iter().enumerate().map(|(n, sql)| {
+        let rows = rows(client, kept, sql, args).try_flatten_stream();
         Box::pin(rows.map_ok(move |row| (n, row)))
-    };
-    let mut answers = select_all(statements.iter().enumerate().map(answer));
+    });
+    let mut answers = select_all(answers);
     while let Some((n, row)) = answers.try_next().await? {
         each(n, &Row::Postgres(&row))?;
     }
@@ -196,8 +212,7 @@ pub(super) async fn each_typed(
     args: &[Value],
     mut look: impl FnMut(&Row) -> Result<()>,
 ) -> Result<()> {
-    let typed = args.iter().map(|v| (v as &(dyn ToSql + Sync), v.postgres_type()));
-    let stream = client.query_typed_raw(sql, typed).await?;
+    let stream = client.query_typed_raw(sql, typed(args)).await?;
     pin_mut!(stream);
     while let Some(row) = stream.try_next().await? {
         look(&Row::Postgres(&row))?;
@@ -207,20 +222,24 @@ pub(super) async fn each_typed(
 
 pub(super) async fn insert_many(
     client: &impl GenericClient,
-    statement: &Statement,
+    kept: Option<&StatementCache>,
+    sql: &str,
     columns: &[Column],
 ) -> Result<u64> {
-    let arrays: Vec<&(dyn ToSql + Sync)> = columns
-        .iter()
-        .map(|column| -> &(dyn ToSql + Sync) {
-            match column {
-                Column::Bools(v) => v,
-                Column::Ints(v) => v,
-                Column::Floats(v) => v,
-                Column::Texts(v) => v,
-                Column::OptTexts(v) => v,
-            }
-        })
-        .collect();
-    Ok(client.execute(statement, &arrays).await?)
+    let arrays = columns.iter().map(|column| -> (&(dyn ToSql + Sync), Type) {
+        match column {
+            Column::Bools(v) => (v, Type::BOOL_ARRAY),
+            Column::Ints(v) => (v, Type::INT8_ARRAY),
+            Column::Floats(v) => (v, Type::FLOAT8_ARRAY),
+            Column::Texts(v) => (v, Type::TEXT_ARRAY),
+            Column::OptTexts(v) => (v, Type::TEXT_ARRAY),
+        }
+    });
+    match kept {
+        Some(cache) => {
+            let statement = cache.prepare(client.client(), sql).await?;
+            Ok(client.execute(&statement, &arrays.map(|(array, _)| array).collect::<Vec<_>>()).await?)
+        }
+        None => Ok(client.execute_typed(sql, &arrays.collect::<Vec<_>>()).await?),
+    }
 }

@@ -1,28 +1,51 @@
-//! Database addresses as MLflow's users write them.
+//! Database addresses as MLflow's and libpq's users write them.
+
+mod password;
+mod postgres;
+mod split;
+
+pub use postgres::{Parts, PostgresAddress, Variables};
+pub(crate) use postgres::{Roots, Tls, TlsMode};
 
 use std::path::PathBuf;
 
-/// Where the tracking data is.
+/// Where the tracking data is. Shows no user and no password.
 #[derive(Clone, PartialEq, Eq)]
 pub enum DatabaseUri {
     /// A PostgreSQL server.
-    Postgres(Box<tokio_postgres::Config>),
+    Postgres(Box<PostgresAddress>),
     /// A SQLite file.
     Sqlite(PathBuf),
 }
 
 impl DatabaseUri {
-    /// Reads `sqlite:///relative.db`, `sqlite:////absolute.db`, `postgresql://..`, `postgres://..` and SQLAlchemy's driver
-    /// suffixes (`postgresql+psycopg2://..`).
+    /// Reads an address that says everything itself: [`DatabaseUri::parse_with`] without parts and environment.
     ///
     /// # Errors
     /// One sentence that says what to write instead; it never repeats the address, which may hold a password.
     pub fn parse(uri: &str) -> Result<Self, String> {
-        let (scheme, rest) =
-            uri.split_once("://").ok_or("write sqlite:///PATH or postgresql://USER@HOST/DATABASE; folders of the file store are not supported")?;
+        Self::parse_with(uri, &Parts::default(), &|_| None)
+    }
+
+    /// Reads `sqlite:///relative.db`, `sqlite:////absolute.db`, `postgresql://..`, `postgres://..` and SQLAlchemy's driver
+    /// suffixes (`postgresql+psycopg2://..`). What a PostgreSQL address leaves open is said by `parts`, then by libpq's
+    /// variables (`PGHOST`, ..), then by libpq's defaults.
+    ///
+    /// # Errors
+    /// One sentence that says what to write instead; it never repeats the address, which may hold a password.
+    pub fn parse_with(uri: &str, parts: &Parts, variables: Variables<'_>) -> Result<Self, String> {
+        let (scheme, rest) = uri.split_once("://").ok_or(
+            "write sqlite:///PATH or postgresql://USER@HOST/DATABASE; folders of the file store are not supported",
+        )?;
         match scheme.split('+').next().unwrap_or_default() {
+            "sqlite" if *parts != Parts::default() => {
+                Err("options that begin with --db- are for PostgreSQL; leave them or the SQLite address out"
+                    .into())
+            }
             "sqlite" => sqlite(rest),
-            "postgresql" | "postgres" => postgres(rest),
+            "postgresql" | "postgres" => {
+                Ok(Self::Postgres(Box::new(PostgresAddress::parse(rest, parts, variables)?)))
+            }
             "mysql" | "mssql" => {
                 Err("MySQL and SQL Server are not supported; use sqlite:/// or postgresql://".into())
             }
@@ -37,17 +60,7 @@ impl DatabaseUri {
     pub fn display(&self) -> String {
         match self {
             Self::Sqlite(path) => format!("SQLite {}", path.display()),
-            Self::Postgres(config) => {
-                let hosts: Vec<_> = config
-                    .get_hosts()
-                    .iter()
-                    .map(|host| match host {
-                        tokio_postgres::config::Host::Tcp(name) => name.clone(),
-                        tokio_postgres::config::Host::Unix(path) => path.display().to_string(),
-                    })
-                    .collect();
-                format!("PostgreSQL {} on {}", config.get_dbname().unwrap_or("postgres"), hosts.join(","))
-            }
+            Self::Postgres(address) => address.to_string(),
         }
     }
 }
@@ -73,18 +86,6 @@ fn sqlite(rest: &str) -> Result<DatabaseUri, String> {
     }
 }
 
-fn postgres(rest: &str) -> Result<DatabaseUri, String> {
-    let config: tokio_postgres::Config = format!("postgresql://{rest}").parse().map_err(|_| {
-        "the PostgreSQL address cannot be read; it looks like postgresql://USER:PASSWORD@HOST:5432/DATABASE, with \
-         special characters of the password percent-encoded"
-            .to_owned()
-    })?;
-    if config.get_ssl_mode() == tokio_postgres::config::SslMode::Require {
-        return Err("sslmode=require is not supported yet; it comes with the next version".into());
-    }
-    Ok(DatabaseUri::Postgres(Box::new(config)))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -104,9 +105,11 @@ mod tests {
 
     #[test]
     fn postgres_takes_driver_suffixes_and_shows_no_password() {
-        let uri = DatabaseUri::parse("postgresql+psycopg2://u:geheim@db.example:5433/ml").unwrap();
-        assert_eq!(format!("{uri:?}"), "PostgreSQL ml on db.example");
-        let error = DatabaseUri::parse("postgresql://u:geheim@h:notaport/ml").unwrap_err();
-        assert!(!error.contains("geheim"), "{error}");
+        for scheme in
+            ["postgresql", "postgres", "postgresql+psycopg2", "postgresql+psycopg", "postgres+asyncpg"]
+        {
+            let uri = DatabaseUri::parse(&format!("{scheme}://u:geheim@db.example:5433/ml")).unwrap();
+            assert_eq!(format!("{uri:?}"), "PostgreSQL ml on db.example");
+        }
     }
 }
