@@ -106,6 +106,8 @@ impl From<tokio_postgres::Error> for Error {
         // Class 08: connection, 53: resources, 57: operator intervention (a restart, among others).
         } else if ["08", "53", "57"].iter().any(|class| code.code().starts_with(class)) {
             Self::Unavailable(message)
+        } else if *code == S::LOCK_NOT_AVAILABLE {
+            Self::Unavailable(format!("{message}: another session holds the table"))
         } else {
             Self::Database(format!("{} ({message})", code.code()))
         }
