@@ -34,11 +34,12 @@ class Cluster:
         """The backend store URI of a database of this cluster."""
         return f"postgresql://{SERVER_USER}@127.0.0.1:{self.port}/{database}"
 
-    def create_database(self, purpose: str) -> str:
-        """Creates an empty database and returns its URI."""
+    def create_database(self, purpose: str, template: str | None = None) -> str:
+        """Creates an empty database, or a copy of one, and returns its URI."""
         self._count += 1
         name = f"{purpose}_{self._count}".replace("-", "_")
-        self.execute(f'CREATE DATABASE "{name}"')
+        copied = f' TEMPLATE "{template}"' if template else ""
+        self.execute(f'CREATE DATABASE "{name}"{copied}')
         return self.uri(name)
 
     def down(self, mode: str = "fast") -> None:

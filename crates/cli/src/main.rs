@@ -2,7 +2,9 @@
 
 mod banner;
 mod config;
+mod db;
 mod log;
+mod migration;
 mod start;
 mod usage;
 
@@ -13,7 +15,8 @@ use std::process::ExitCode;
 const EXAMPLES: &str = "\
 Examples:
   ferroflow server           SQLite in ./mlflow.db, artifacts in ./mlartifacts, on port 5000
-  ferroflow server --help    every option, with its environment variable";
+  ferroflow server --help    every option, with its environment variable
+  ferroflow db --help        migrations of databases that an older MLflow made";
 
 /// MLflow's tracking server as one small binary.
 #[derive(Parser)]
@@ -29,20 +32,26 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
+    /// Look at a database's schema revision, or bring it to this version's.
+    Db(db::DbOptions),
     /// Run the tracking server.
     #[command(visible_alias = "ui")]
     Server(Box<ServerOptions>),
 }
 
 fn main() -> ExitCode {
-    let Cli { env_file, command: Command::Server(options) } = match usage::parse() {
+    let Cli { env_file, command } = match usage::parse() {
         Ok(cli) => cli,
         Err(code) => return code,
     };
     if env_file.is_some() {
         return usage::fail(2, "--env-file is not here; load the file in the shell: set -a; . FILE; set +a");
     }
-    match start::server(*options) {
+    let done = match command {
+        Command::Db(options) => db::run(&options),
+        Command::Server(options) => start::server(*options),
+    };
+    match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(start::Failure::Usage(text)) => usage::fail(2, &text),
         Err(start::Failure::Start(text)) => usage::fail(1, &text),

@@ -1,7 +1,7 @@
 //! From options to a running server, and to its orderly end.
 
 use crate::config::ServerOptions;
-use crate::{banner, log};
+use crate::{banner, log, migration};
 use artifacts::{ABANDONED_AFTER, LocalStore, Store};
 use server::listen::{self, End};
 use server::{App, Clock, Settings};
@@ -9,7 +9,8 @@ use std::io::{self, Write};
 use std::path::Path;
 use std::time::{Duration, Instant};
 use store::db::Db;
-use store::schema;
+use store::schema::{self, Prepared, SchemaError};
+use store::uri::DatabaseUri;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
@@ -69,9 +70,12 @@ async fn run(options: &ServerOptions, started: Instant) -> Result<End, Failure> 
         .await
         .map_err(|e| Failure::Start(format!("cannot open {name}: {e}")))?;
     let clock = Clock::default();
-    let prepared = schema::prepare(&db, settings.artifact_root.clone(), (clock.0)())
-        .await
-        .map_err(|e| Failure::Start(format!("cannot serve {name}: {e}")))?;
+    let prepared = tokio::select! {
+        prepared = prepare(&db, options, &database, &settings.artifact_root, (clock.0)()) => prepared?,
+        () = signals.next() => return Err(Failure::Start(format!(
+            "told to stop while {name} was being prepared; the next start goes on where this one was"
+        ))),
+    };
     let took = started.elapsed();
     let facts = banner::Facts { options, settings: &settings, database: &database, prepared, address, took };
     drop(io::stderr().write_all(banner::lines(&facts, log::has_colours()).as_bytes()));
@@ -91,6 +95,25 @@ async fn run(options: &ServerOptions, started: Instant) -> Result<End, Failure> 
     let end = listen::serve(listener, router, stop, |signals| cut_off(signals, grace)).await;
     tracing::info!("stopped");
     Ok(end)
+}
+
+/// Makes or migrates the schema, where that is needed.
+async fn prepare(
+    db: &Db,
+    options: &ServerOptions,
+    database: &DatabaseUri,
+    artifact_root: &str,
+    now_ms: i64,
+) -> Result<Prepared, Failure> {
+    let prepare = || schema::prepare(db, artifact_root.to_owned(), now_ms);
+    let refused = |e| Failure::Start(format!("cannot serve {}: {e}", database.display()));
+    match prepare().await {
+        Err(SchemaError::Older { .. }) if !options.data.no_database_migration => {
+            migration::run(database, migration::Show::Log).await.map_err(refused)?;
+            prepare().await.map_err(refused)
+        }
+        prepared => prepared.map_err(refused),
+    }
 }
 
 fn settings(options: &ServerOptions, working_dir: &Path) -> Result<Settings, String> {

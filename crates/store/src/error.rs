@@ -121,6 +121,8 @@ impl From<tokio_postgres::Error> for Error {
             || ["08", "53", "57"].iter().any(|class| code.code().starts_with(class))
         {
             Self::Unavailable(message)
+        } else if *code == S::LOCK_NOT_AVAILABLE {
+            Self::Unavailable(format!("{message}: another session holds the table"))
         } else {
             Self::Database(format!("{} ({message})", code.code()))
         }

@@ -20,6 +20,10 @@ pub struct DataOptions {
     #[arg(long, env = "MLFLOW_REGISTRY_STORE_URI", value_name = "URI")]
     registry_store_uri: Option<String>,
 
+    /// Refuse a database of an older MLflow instead of migrating it at the start; `ferroflow db upgrade` does that then.
+    #[arg(long, env = "FERROFLOW_NO_DATABASE_MIGRATION", value_parser = truth, num_args = 0..=1, require_equals = true, default_missing_value = "true", default_value = "false", action = ArgAction::Set, hide_default_value = true, value_name = "BOOL")]
+    pub no_database_migration: bool,
+
     /// Cut params and tags that are too long instead of refusing them.
     #[arg(long, env = "MLFLOW_TRUNCATE_LONG_VALUES", value_parser = truth, default_value = "true", action = ArgAction::Set, value_name = "BOOL")]
     pub truncate_long_values: bool,
@@ -102,6 +106,7 @@ mod tests {
         DataOptions {
             backend_store_uri: backend.map(str::to_owned),
             registry_store_uri: registry.map(str::to_owned),
+            no_database_migration: false,
             truncate_long_values: true,
             artifact_location_max_length: 2048,
         }

@@ -1,5 +1,7 @@
 //! The differences between the two engines' SQL, all of them.
 
+use crate::uri::DatabaseUri;
+
 /// Which engine a statement is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[expect(missing_docs, reason = "the names say it")]
@@ -9,6 +11,14 @@ pub enum Dialect {
 }
 
 impl Dialect {
+    /// What the database at this address speaks.
+    pub fn of(uri: &DatabaseUri) -> Self {
+        match uri {
+            DatabaseUri::Postgres(_) => Self::Postgres,
+            DatabaseUri::Sqlite(_) => Self::Sqlite,
+        }
+    }
+
     /// `{before} is one of the texts in parameter {n} {after}`: `.. WHERE run_uuid` becomes a whole condition.
     pub fn in_texts(self, before: &'static str, n: usize, after: &'static str) -> String {
         self.in_list(before, n, "text", after)

@@ -4,6 +4,7 @@
 //! functions take a [`Tx`] and are `async`. On PostgreSQL they run on tokio; on SQLite the whole transaction is sent as a
 //! closure to the writer thread, where its future never waits and so is done at its first poll.
 
+mod alter;
 mod bulk;
 mod connect;
 mod dialect;
@@ -15,6 +16,7 @@ mod sqlite;
 mod tls;
 mod value;
 
+pub use alter::{Alter, LOCK};
 pub use bulk::{Bulk, Column};
 pub use connect::{PoolOptions, Prepared};
 pub use dialect::Dialect;

@@ -47,7 +47,7 @@ impl Pool {
     }
 
     /// One try. Fails with [`Error::Conflict`] and [`Error::Disconnected`] only if it certainly changed nothing.
-    async fn write_once<T, F>(&self, f: F) -> Result<T>
+    pub(super) async fn write_once<T, F>(&self, f: F) -> Result<T>
     where
         F: for<'t> FnOnce(&'t mut Tx<'_>) -> BoxFuture<'t, Result<T>> + Send,
     {

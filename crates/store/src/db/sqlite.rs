@@ -99,7 +99,7 @@ impl Pool {
     }
 }
 
-fn spawn(name: &str, body: impl FnOnce() + Send + 'static) -> Result<()> {
+pub(super) fn spawn(name: &str, body: impl FnOnce() + Send + 'static) -> Result<()> {
     let started = std::thread::Builder::new().name(name.into()).spawn(body);
     started.map(drop).map_err(|e| Error::Unavailable(format!("no thread for the database: {e}")))
 }
@@ -135,7 +135,7 @@ where
     receiver.await.map_err(|_| Error::Unavailable("the database thread has ended".into()))?
 }
 
-fn connect(path: &Path, flags: OpenFlags) -> Result<Connection> {
+pub(super) fn connect(path: &Path, flags: OpenFlags) -> Result<Connection> {
     let conn = Connection::open_with_flags(path, flags | OpenFlags::SQLITE_OPEN_NO_MUTEX)
         .map_err(|e| Error::Unavailable(e.to_string()))?;
     conn.busy_timeout(BUSY)?;

@@ -1,6 +1,14 @@
 //! The schema: MLflow 3.7.0's own, table for table, so that MLflow can take the database over at any time.
 
-use crate::db::{Db, Dialect, Tx, Value};
+mod state;
+mod steps;
+mod upgrade;
+
+pub use state::State;
+pub use steps::{STEPS, Step};
+pub use upgrade::{Progress, Upgraded, inspect, upgrade};
+
+use crate::db::{Db, Dialect, LOCK, Tx, Value};
 use crate::error::{Error, Result};
 
 /// The Alembic revision of MLflow 3.7.0's tracking schema.
@@ -18,14 +26,38 @@ pub enum Prepared {
 /// Why a database cannot be served.
 #[derive(Debug, thiserror::Error)]
 pub enum SchemaError {
-    /// The database's revision is not ours.
+    /// The database is older than [`HEAD`], and can be upgraded.
     #[error(
         "the database is at MLflow schema revision {found}, and this version of Ferroflow serves {HEAD} (MLflow 3.7.0). \
-         Bring it there with MLflow 3.7.0's `mlflow db upgrade`, or use another database"
+         Take a backup, then bring it there with `ferroflow db upgrade`, or start without --no-database-migration"
     )]
-    OtherRevision {
+    Older {
         /// What `alembic_version` says.
         found: String,
+    },
+    /// The database is at a revision that is not among [`STEPS`].
+    #[error(
+        "the database is at MLflow schema revision {found}, which this version of Ferroflow does not know: it serves {HEAD} \
+         (MLflow 3.7.0), so a newer MLflow or Ferroflow made it. Use a newer Ferroflow, or the backup from before that \
+         upgrade, or another database"
+    )]
+    Unknown {
+        /// What `alembic_version` says.
+        found: String,
+    },
+    /// The database has no tables yet.
+    #[error("the database is empty; `ferroflow server` makes its schema at the first start")]
+    Empty,
+    /// A step failed, and was undone.
+    #[error(
+        "the step to {} ({}) failed and was undone, those before it are done: {error}. Once the cause is gone, run it again: \
+         it goes on with this step", step.revision, step.title
+    )]
+    Step {
+        /// The step.
+        step: &'static Step,
+        /// Why.
+        error: Error,
     },
     /// There are tables, but no revision.
     #[error(
@@ -48,13 +80,12 @@ pub async fn prepare(
     artifact_root: String,
     now_ms: i64,
 ) -> std::result::Result<Prepared, SchemaError> {
-    let found = db.write(|tx| Box::pin(async move { create_if_empty(tx).await })).await?;
-    let prepared = match found {
-        Found::Created => Prepared::Created,
-        Found::Revision(revision) if revision == HEAD => Prepared::Present,
-        Found::Revision(found) => return Err(SchemaError::OtherRevision { found }),
-        Found::OtherTables => return Err(SchemaError::NotMlflow),
-    };
+    let mut found = db.write(|tx| Box::pin(state::read(tx))).await?;
+    let mut prepared = Prepared::Present;
+    if found == State::Empty {
+        (prepared, found) = db.write(|tx| Box::pin(create(tx))).await?;
+    }
+    found.refuse_unless_at_head()?;
     db.write(move |tx| Box::pin(async move { add_default_experiment(tx, &artifact_root, now_ms).await }))
         .await?;
     // On a PostgreSQL database that others use, building an index would keep them from writing meanwhile.
@@ -70,41 +101,29 @@ pub const INDEXES: &str = "
     CREATE INDEX IF NOT EXISTS ferroflow_runs_experiment_id_lifecycle_stage_start_time
     ON runs (experiment_id, lifecycle_stage, start_time DESC, run_uuid)";
 
-enum Found {
-    Created,
-    Revision(String),
-    OtherTables,
-}
-
 const POSTGRES: &str = include_str!("postgres.sql");
 const SQLITE: &str = include_str!("sqlite.sql");
 
-const POSTGRES_TABLES: &str =
-    "SELECT tablename FROM pg_tables WHERE schemaname = current_schema() ORDER BY tablename";
-const SQLITE_TABLES: &str = "SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY name";
-const REVISION: &str = "SELECT version_num FROM alembic_version";
 const SET_REVISION: &str = "INSERT INTO alembic_version (version_num) VALUES ($1)";
-// Several servers may start on one empty database at once; one creates the schema, the others wait and find it.
-const POSTGRES_LOCK: &str = "SELECT pg_advisory_xact_lock(7811887170463919)";
 
-async fn create_if_empty(tx: &mut Tx<'_>) -> Result<Found> {
-    let (lock, tables, schema) = match tx.dialect() {
-        Dialect::Postgres => (POSTGRES_LOCK, POSTGRES_TABLES, POSTGRES),
+/// Creates the schema if the database is still empty. Several servers may start on one empty database at once; one creates
+/// the schema, the others wait and find it.
+async fn create(tx: &mut Tx<'_>) -> Result<(Prepared, State)> {
+    let schema = match tx.dialect() {
+        Dialect::Postgres => {
+            tx.all(LOCK, &[], |_| Ok(())).await?;
+            POSTGRES
+        }
         // The writer thread holds the file's write lock already.
-        Dialect::Sqlite => ("SELECT 1", SQLITE_TABLES, SQLITE),
+        Dialect::Sqlite => SQLITE,
     };
-    tx.all(lock, &[], |_| Ok(())).await?;
-    let tables = tx.all(tables, &[], |row| row.text(0)).await?;
-    if tables.iter().any(|name| name == "alembic_version") {
-        let revision = tx.first(REVISION, &[], |row| row.text(0)).await?;
-        return Ok(revision.map_or(Found::OtherTables, Found::Revision));
-    }
-    if !tables.is_empty() {
-        return Ok(Found::OtherTables);
+    let found = state::read(tx).await?;
+    if found != State::Empty {
+        return Ok((Prepared::Present, found));
     }
     tx.script(schema).await?;
     tx.exec(SET_REVISION, &[HEAD.into()]).await?;
-    Ok(Found::Created)
+    Ok((Prepared::Created, State::At(STEPS.len())))
 }
 
 const DEFAULT_EXPERIMENT: &str = "

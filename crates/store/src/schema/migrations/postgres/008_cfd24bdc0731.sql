@@ -1,0 +1,4 @@
+-- A run may have been killed.
+ALTER TABLE runs DROP CONSTRAINT status;
+ALTER TABLE runs ALTER COLUMN status TYPE VARCHAR(9);
+ALTER TABLE runs ADD CHECK (status IN ('SCHEDULED', 'FAILED', 'FINISHED', 'RUNNING', 'KILLED'));

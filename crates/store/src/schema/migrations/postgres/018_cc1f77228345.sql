@@ -1,0 +1,2 @@
+-- Values of params may have 500 characters.
+ALTER TABLE params ALTER COLUMN value TYPE VARCHAR(500);
