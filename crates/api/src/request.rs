@@ -74,7 +74,9 @@ const SEE_DOCS: &str = " See the API docs for more information about request par
 pub fn from_body<T: Request>(body: &[u8]) -> Result<T> {
     let json = Value::Object(parse_object(body)?);
     let message = from_value(&json)?;
-    if may_hold_nul(body) {
+    // In a message that is itself written as a text, an escape may be written in escapes.
+    let is_plain = body.trim_ascii_start().starts_with(b"{");
+    if !is_plain || may_hold_nul(body) {
         without_nul::<T>(&json)?;
     }
     Ok(message)
@@ -117,7 +119,7 @@ pub fn from_query<T: Request>(pairs: impl Iterator<Item = (String, String)>) -> 
 /// Whether a JSON text could hold a NUL: only the escape can stand for one, since a bare NUL is not JSON. Few bodies need
 /// the closer look of [`without_nul`] then.
 pub(crate) fn may_hold_nul(body: &[u8]) -> bool {
-    std::str::from_utf8(body).is_ok_and(|text| text.contains("u0000"))
+    body.windows(5).any(|bytes| bytes == b"u0000")
 }
 
 /// Refuses the character NUL wherever it stands in a message. PostgreSQL cannot keep it in a text; on SQLite it would make a
@@ -311,6 +313,24 @@ mod tests {
             field("step", &[Check::IntLike]),
             repeated("ids", &[Check::Strings]),
         ];
+    }
+
+    #[test]
+    fn no_way_of_writing_it_hides_nul() {
+        let plain = br#"{"run_id": "a\u0000"}"#.to_vec();
+        let beside_what_is_no_text =
+            [br#"{"run_id": "a\u0000", "other": "#.as_slice(), b"\"\xff\"}"].concat();
+        let written_in_escapes = br#""{\"run_id\": \"a\\\u00750000\"}""#.to_vec();
+        for body in [plain, beside_what_is_no_text, written_in_escapes] {
+            let shown = String::from_utf8_lossy(&body).into_owned();
+            let error = from_body::<Probe>(&body).expect_err(&shown);
+            assert!(
+                error.message.contains("NUL") || error.message.contains("JSON"),
+                "{shown}: {}",
+                error.message
+            );
+        }
+        assert!(may_hold_nul(b"\xff u0000"), "the bytes need not be a text");
     }
 
     fn message(body: &str) -> String {

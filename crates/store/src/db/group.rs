@@ -61,6 +61,11 @@ impl<Job> Queue<Job> {
         self.commits = [self.commits[1], commit];
     }
 
+    /// All that wait by now.
+    pub(super) fn drain(&mut self) -> Vec<Job> {
+        self.seen.drain(..).chain(self.jobs.try_iter()).collect()
+    }
+
     /// Half of what a commit takes: waiting then costs less than a commit that is saved. By the shorter of two commits,
     /// as one of many also copies the log into the database.
     fn patience(&self) -> Duration {
@@ -134,6 +139,17 @@ mod tests {
         queue.first();
         let more = (1..).take_while(|len| queue.next(*len).is_some()).count();
         assert_eq!(more + 1, LARGEST);
+    }
+
+    #[test]
+    fn all_that_wait_can_be_taken() {
+        let (sender, mut queue) = queue(LONG);
+        for n in 0..2 {
+            sender.send(n).unwrap();
+        }
+        queue.end(1, LONG);
+        sender.send(2).unwrap();
+        assert_eq!(queue.drain(), [0, 1, 2]);
     }
 
     #[test]

@@ -156,7 +156,10 @@ fn write_loop(mut conn: Connection, mut queue: Queue<Job>) {
         let committed = match cached(&conn, "BEGIN IMMEDIATE") {
             Ok(()) => run_group(&mut conn, first, &mut queue, &mut outcomes),
             Err(error) => {
-                outcomes.push((first.run)(Err(&error)));
+                // Another process has held the lock for long. Who waits by now has waited as long; one after the other they
+                // would wait as long again, each.
+                let waiting = std::iter::once(first).chain(queue.drain());
+                outcomes.extend(waiting.map(|job| (job.run)(Err(&error))));
                 Err(error)
             }
         };
@@ -179,20 +182,23 @@ fn run_group(
 ) -> Result<Duration> {
     let mut next = Some(first);
     while let Some(job) = next {
-        let outcome = match job.undo {
+        let (outcome, undone) = match job.undo {
             Undo::Savepoint => run_in_savepoint(conn, job.run)?,
             Undo::NothingToUndo => {
                 let before = conn.total_changes();
                 let outcome = (job.run)(Ok(&mut *conn));
-                if outcome.failed && conn.total_changes() != before {
-                    // It broke its promise, or the disk failed under it: nothing of this group may stay.
-                    outcomes.push(outcome);
-                    return Err(Error::Unavailable("a write failed half-way".into()));
-                }
-                outcome
+                // It broke its promise, or the disk failed under it: nothing of this group may stay.
+                let half_way = outcome.failed && conn.total_changes() != before;
+                let undone = if half_way { Err(unavailable("a write failed half-way")) } else { Ok(()) };
+                (outcome, undone)
             }
         };
         outcomes.push(outcome);
+        undone?;
+        if conn.is_autocommit() {
+            // On a full disk, among others, SQLite rolls back by itself; what came next would be committed on its own.
+            return Err(unavailable("the database undid the transaction"));
+        }
         next = queue.next(outcomes.len());
     }
     let began = Instant::now();
@@ -200,14 +206,17 @@ fn run_group(
     Ok(began.elapsed())
 }
 
-fn run_in_savepoint(conn: &mut Connection, run: Run) -> Result<Outcome> {
+/// Runs a job, and says whether it was undone where it failed.
+fn run_in_savepoint(conn: &mut Connection, run: Run) -> Result<(Outcome, Result<()>)> {
     cached(conn, "SAVEPOINT job")?;
     let outcome = run(Ok(&mut *conn));
-    if outcome.failed {
-        cached(conn, "ROLLBACK TO job")?;
-    }
-    cached(conn, "RELEASE job")?;
-    Ok(outcome)
+    let undone = if outcome.failed { cached(conn, "ROLLBACK TO job") } else { Ok(()) };
+    let released = undone.and_then(|()| cached(conn, "RELEASE job"));
+    Ok((outcome, released))
+}
+
+fn unavailable(reason: &str) -> Error {
+    Error::Unavailable(reason.into())
 }
 
 /// Runs reads, each in a transaction of its own, so that its statements see one state of the database.

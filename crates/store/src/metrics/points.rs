@@ -80,9 +80,10 @@ pub(super) async fn way(tx: &mut Tx<'_>, run_ids: &[String], key: &str) -> Resul
     for run_id in run_ids {
         keys += tx.first(KEYS_OF_RUN, &[run_id.as_str().into()], |row| row.int(0)).await?.unwrap_or_default();
     }
-    let enough = [Value::from(key), keys.into()];
+    let enough = [Value::from(key), (keys + 1).into()];
     let runs = tx.first(RUNS_OF_KEY, &enough, |row| row.int(0)).await?.unwrap_or_default();
-    Ok(if runs < keys { Way::Key } else { Way::Run })
+    // In doubt by the key: that index also has the order, so that a page can stop early.
+    Ok(if runs <= keys { Way::Key } else { Way::Run })
 }
 
 const KEYS_OF_RUN: &str =

@@ -18,7 +18,8 @@ impl Stretch {
     }
 
     fn nth(&self, n: i64) -> i64 {
-        self.first + self.stride * n
+        // The product alone may be larger than an integer, between two steps that are far apart.
+        self.first.wrapping_add(self.stride.wrapping_mul(n))
     }
 }
 
@@ -126,6 +127,12 @@ mod tests {
         let same = vec![steps([1, 3, 5, 6]), steps([1, 3, 5, 6])];
         assert_eq!(Steps::union(same).into_vec(), [1, 3, 5, 6]);
         assert_eq!(Steps::union(vec![]).into_vec(), [0_i64; 0]);
+    }
+
+    #[test]
+    fn steps_may_lie_as_far_apart_as_integers_do() {
+        let far = [-9_000_000_000_000_000_000, 0, 9_000_000_000_000_000_000];
+        assert_eq!(steps(far).into_vec(), far);
     }
 
     #[test]
