@@ -83,9 +83,12 @@ def start_official(directory: Path, backend_uri: str, environment: dict[str, str
     return _start("official", command, directory, backend_uri, {**QUIET_OFFICIAL, **(environment or {})})
 
 
-def start_ferroflow(directory: Path, backend_uri: str, environment: dict[str, str] | None = None) -> Server:
-    """Starts Ferroflow."""
-    return _start("ferroflow", [str(ferroflow_binary()), "server"], directory, backend_uri, environment or {})
+def start_ferroflow(
+    directory: Path, backend_uri: str, environment: dict[str, str] | None = None, probe: str = "/readyz"
+) -> Server:
+    """Starts Ferroflow; returns when the probe says yes."""
+    command = [str(ferroflow_binary()), "server"]
+    return _start("ferroflow", command, directory, backend_uri, environment or {}, probe)
 
 
 def backend_uri(engine: str, directory: Path, cluster: Cluster, purpose: str) -> str:
@@ -96,7 +99,9 @@ def backend_uri(engine: str, directory: Path, cluster: Cluster, purpose: str) ->
     return cluster.create_database(purpose)
 
 
-def _start(kind: str, command: list[str], directory: Path, uri: str, environment: dict[str, str]) -> Server:
+def _start(
+    kind: str, command: list[str], directory: Path, uri: str, environment: dict[str, str], probe: str = "/health"
+) -> Server:
     directory.mkdir(parents=True, exist_ok=True)
     port = free_port()
     artifacts = directory / "artifacts"
@@ -119,7 +124,7 @@ def _start(kind: str, command: list[str], directory: Path, uri: str, environment
             start_new_session=True,
         )
     server = Server(kind, process, port, directory, uri, full)
-    _wait_until_ready(server)
+    _wait_until_ready(server, probe)
     return server
 
 
@@ -128,13 +133,13 @@ def _inherited_environment() -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if not name.startswith(("MLFLOW_", "_MLFLOW_"))}
 
 
-def _wait_until_ready(server: Server) -> None:
+def _wait_until_ready(server: Server, probe: str) -> None:
     deadline = time.monotonic() + START_TIMEOUT
     while time.monotonic() < deadline:
         if server.process.poll() is not None:
             break
         try:
-            if Connection(server.port, timeout=5.0).send(Request("GET", "/health")).status == 200:
+            if Connection(server.port, timeout=5.0).send(Request("GET", probe)).status == 200:
                 return
         except OSError:
             pass

@@ -120,33 +120,10 @@ def test_unreadable_databases(tmp_path: Path) -> None:
         assert len(_error_lines(done)) == 1
 
 
-def test_unreachable_postgres(tmp_path: Path) -> None:
-    uri = f"postgresql://user:secret-password@127.0.0.1:{free_port()}/database"
-    done = _run(tmp_path, "server", "--port", str(free_port()), "--backend-store-uri", uri)
-    _assert_ends(done, FAILURE)
-    assert "secret-password" not in done.stderr
-    assert len(_error_lines(done)) == 1
-
-
 def test_missing_postgres_database(tmp_path: Path, fleet: Fleet) -> None:
     uri = fleet.cluster.uri("no_such_database")
     done = _run(tmp_path, "server", "--port", str(free_port()), "--backend-store-uri", uri)
     _assert_ends(done, FAILURE, "no_such_database")
-
-
-def test_database_of_another_version(fleet: Fleet, engine: str, tmp_path: Path) -> None:
-    """A schema that another version of MLflow made is neither used nor changed."""
-    import sqlalchemy
-
-    uri = fleet.database(engine, "other_version")
-    database = sqlalchemy.create_engine(uri)
-    with database.begin() as connection:
-        connection.execute(sqlalchemy.text("CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL)"))
-        connection.execute(sqlalchemy.text("INSERT INTO alembic_version VALUES ('0123456789ab')"))
-    done = _run(tmp_path, "server", "--port", str(free_port()), "--backend-store-uri", uri)
-    _assert_ends(done, FAILURE, "0123456789ab")
-    assert sqlalchemy.inspect(database).get_table_names() == ["alembic_version"]
-    database.dispose()
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])

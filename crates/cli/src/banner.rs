@@ -63,6 +63,15 @@ pub fn lines(facts: &Facts, colours: bool) -> String {
     text
 }
 
+/// What somebody at a terminal reads when the server waits for its database.
+pub fn not_ready(why: &str, until: &str, address: SocketAddr, colours: bool) -> String {
+    let (red, plain) = if colours { ("\x1b[1;31m", "\x1b[0m") } else { ("", "") };
+    let why = why.trim_end_matches('.');
+    format!(
+        "\n{red}Not ready: {why}.{plain}\n  Listening on {address}, answering 503, and {until}. Ctrl-C ends it.\n\n"
+    )
+}
+
 /// An address that a terminal makes clickable and a browser on this machine can open.
 fn url(host: &str, address: SocketAddr, prefix: &str) -> String {
     let host = match host {

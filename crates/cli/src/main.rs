@@ -5,6 +5,8 @@ mod config;
 mod db;
 mod log;
 mod migration;
+mod opening;
+mod retry;
 mod start;
 mod usage;
 

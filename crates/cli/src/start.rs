@@ -1,18 +1,20 @@
 //! From options to a running server, and to its orderly end.
 
 use crate::config::ServerOptions;
-use crate::{banner, log, migration};
+use crate::opening::{self, Opening};
+use crate::{banner, log};
 use artifacts::{ABANDONED_AFTER, LocalStore, Store};
 use server::listen::{self, End};
-use server::{App, Clock, Settings};
+use server::{App, Clock, Gate, Settings};
 use std::io::{self, Write};
 use std::path::Path;
 use std::time::{Duration, Instant};
-use store::db::Db;
-use store::schema::{self, Prepared, SchemaError};
-use store::uri::DatabaseUri;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::time::timeout;
+
+/// How long a start may take before requests are answered that it is not done.
+const MOMENT: Duration = Duration::from_secs(1);
 
 /// Why the server did not start, or did not end as it should: one sentence that says what to do.
 pub enum Failure {
@@ -65,55 +67,48 @@ async fn run(options: &ServerOptions, started: Instant) -> Result<End, Failure> 
             ))
         })?;
     }
-    let name = database.display();
-    let db = Db::open_with(&database, &options.database.pool())
-        .await
-        .map_err(|e| Failure::Start(format!("cannot open {name}: {e}")))?;
-    let clock = Clock::default();
-    let prepared = tokio::select! {
-        prepared = prepare(&db, options, &database, &settings.artifact_root, (clock.0)()) => prepared?,
-        () = signals.next() => return Err(Failure::Start(format!(
-            "told to stop while {name} was being prepared; the next start goes on where this one was"
-        ))),
-    };
-    let took = started.elapsed();
-    let facts = banner::Facts { options, settings: &settings, database: &database, prepared, address, took };
-    drop(io::stderr().write_all(banner::lines(&facts, log::has_colours()).as_bytes()));
-    for warning in options.security.warnings() {
-        tracing::warn!("{warning}");
+    if let Some(Store::Local(store)) = &settings.destination {
+        tokio::spawn(remove_leftovers(store.clone()));
     }
+    let gate = Gate::new(&settings);
     let grace = options.network.grace();
     let stop = async move {
         signals.next().await;
         tracing::info!("stopping: finishing the requests in flight, for up to {} s", grace.as_secs());
         signals
     };
-    if let Some(Store::Local(store)) = &settings.destination {
-        tokio::spawn(remove_leftovers(store.clone()));
-    }
-    let router = server::router(App::new(db, settings, clock));
-    let end = listen::serve(listener, router, stop, |signals| cut_off(signals, grace)).await;
+    let serving = async {
+        // A start that takes but a moment answers nothing until it is ready, probes neither.
+        drop(timeout(MOMENT, gate.has_answer()).await);
+        listen::serve(listener, gate.clone(), stop, |signals| cut_off(signals, grace)).await
+    };
+    let opening = async {
+        let clock = Clock::default();
+        let (artifact_root, now_ms) = (settings.artifact_root.as_str(), (clock.0)());
+        let opening = Opening { options, database: &database, artifact_root, now_ms, gate: &gate, address };
+        let (db, prepared) = opening::open(&opening).await?;
+        let took = started.elapsed();
+        let facts =
+            banner::Facts { options, settings: &settings, database: &database, prepared, address, took };
+        drop(io::stderr().write_all(banner::lines(&facts, log::has_colours()).as_bytes()));
+        for warning in options.security.warnings() {
+            tracing::warn!("{warning}");
+        }
+        gate.open(server::router(App::new(db, settings, clock)));
+        Ok(())
+    };
+    let failed = async {
+        match opening.await {
+            Err(failure) => failure,
+            Ok(()) => std::future::pending().await,
+        }
+    };
+    let end = tokio::select! {
+        end = serving => end,
+        failure = failed => return Err(failure),
+    };
     tracing::info!("stopped");
     Ok(end)
-}
-
-/// Makes or migrates the schema, where that is needed.
-async fn prepare(
-    db: &Db,
-    options: &ServerOptions,
-    database: &DatabaseUri,
-    artifact_root: &str,
-    now_ms: i64,
-) -> Result<Prepared, Failure> {
-    let prepare = || schema::prepare(db, artifact_root.to_owned(), now_ms);
-    let refused = |e| Failure::Start(format!("cannot serve {}: {e}", database.display()));
-    match prepare().await {
-        Err(SchemaError::Older { .. }) if !options.data.no_database_migration => {
-            migration::run(database, migration::Show::Log).await.map_err(refused)?;
-            prepare().await.map_err(refused)
-        }
-        prepared => prepared.map_err(refused),
-    }
 }
 
 fn settings(options: &ServerOptions, working_dir: &Path) -> Result<Settings, String> {

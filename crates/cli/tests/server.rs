@@ -104,7 +104,6 @@ fn passwords_are_never_printed() {
     let uri = format!("postgresql://user:geheim@127.0.0.1:{closed}/db");
     let with_equals = format!("--backend-store-url={uri}");
     for arguments in [
-        vec!["server", "--port", "0", "--backend-store-uri", &uri],
         vec!["server", "--registry-store-uri", &uri],
         vec!["server", "--backend-store-uri", "postgresql://user:geheim@host:port/db"],
         vec!["server", "--backend-store-uri", "mysql://user:geheim@host/db"],
@@ -122,6 +121,25 @@ fn passwords_are_never_printed() {
     }
     let done = run(folder.path(), &["server"], &[("MLFLOW_PORT", &uri)]);
     assert!(done.code == Some(2) && !done.stderr.contains("geheim"), "{}", done.stderr);
+}
+
+#[test]
+fn a_server_without_its_database_waits_and_ends_when_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let closed = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let uri = format!("postgresql://user:geheim@127.0.0.1:{closed}/db");
+    let server =
+        Server::start_closed(folder.path(), &["--static-prefix", "/ml", "--backend-store-uri", &uri], &[]);
+    for (path, status) in
+        [("/ml/livez", 200), ("/ml/health", 200), ("/ml/version", 200), ("/ml/readyz", 503), ("/ml/", 503)]
+    {
+        let answer = server.request(&format!("GET {path} HTTP/1.1\r\nHost: localhost"));
+        assert!(answer.starts_with(&format!("HTTP/1.1 {status}")) && !answer.contains("geheim"), "{answer}");
+    }
+    server.signal("TERM");
+    let said = server.banner.clone();
+    let (status, log) = server.end();
+    assert!(status.success() && !said.contains("geheim") && !log.contains("geheim"), "{said}{log}");
 }
 
 #[test]
@@ -158,8 +176,14 @@ async fn a_database_of_another_version_is_left_alone() {
     let change = "UPDATE alembic_version SET version_num = 'fedcba987654'";
     db.write(move |tx| Box::pin(async move { tx.exec(change, &[]).await })).await.unwrap();
     drop(db);
-    let done = run(folder.path(), &["server", "--port", "0"], &[]);
-    assert_fails(&done, 1, &["fedcba987654", store::schema::HEAD]);
+    let server = Server::start_closed(folder.path(), &[], &[]);
+    for words in ["fedcba987654", store::schema::HEAD, "Use a newer Ferroflow"] {
+        assert!(server.banner.contains(words), "no {words} in {}", server.banner);
+    }
+    assert!(server.request("GET /livez HTTP/1.1\r\nHost: localhost").starts_with("HTTP/1.1 200"));
+    assert!(server.request("GET /readyz HTTP/1.1\r\nHost: localhost").starts_with("HTTP/1.1 503"));
+    server.signal("TERM");
+    assert!(server.end().0.success());
 
     let other = sqlite(&folder.path().join("other.db"));
     let db = Db::open(&DatabaseUri::parse(&other).unwrap()).await.unwrap();

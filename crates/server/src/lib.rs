@@ -4,6 +4,7 @@ pub mod app;
 pub mod download;
 pub mod drain;
 pub mod extract;
+pub mod gate;
 pub mod handlers;
 pub mod listen;
 pub mod patience;
@@ -14,5 +15,6 @@ pub mod security;
 pub mod ui;
 
 pub use app::{App, Clock, Settings};
+pub use gate::Gate;
 pub use routes::router;
 pub use security::Security;

@@ -1,16 +1,20 @@
 //! The accept loop: timeouts that uploads of hours survive, and an end that finishes what has begun.
 
-use crate::patience;
-use axum::Router;
+use crate::patience::{self, Watched};
+use axum::http::Request;
+use axum::response::Response;
+use hyper::body::Incoming;
 use hyper::server::conn::http1;
-use hyper::service::{Service, service_fn};
+use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
 use hyper_util::service::TowerToHyperService;
+use std::convert::Infallible;
 use std::future::Future;
 use std::io;
 use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
+use tower::Service;
 
 /// How long a client may take to send a request's head, and a connection may wait for its next request. Longer than the 60 s
 /// for which proxies keep connections: one that is closed while a proxy sends on it is a 502.
@@ -35,29 +39,37 @@ pub enum End {
 ///
 /// There is no limit on a request's time: artifacts of any size come and go. A client that sends no head is dropped, and one
 /// whose body stands still is answered 408.
-pub async fn serve<T, CutOff: Future<Output = ()>>(
+pub async fn serve<R, T, CutOff: Future<Output = ()>>(
     listener: TcpListener,
-    router: Router,
+    routes: R,
     stop: impl Future<Output = T>,
     cut_off: impl FnOnce(T) -> CutOff,
-) -> End {
-    serve_with(BODY_TIMEOUT, listener, router, stop, cut_off).await
+) -> End
+where
+    R: Service<Request<Watched<Incoming>>, Response = Response, Error = Infallible, Future: Send>,
+    R: Clone + Send + 'static,
+{
+    serve_with(BODY_TIMEOUT, listener, routes, stop, cut_off).await
 }
 
-async fn serve_with<T, CutOff: Future<Output = ()>>(
+async fn serve_with<R, T, CutOff: Future<Output = ()>>(
     body_timeout: Duration,
     listener: TcpListener,
-    router: Router,
+    routes: R,
     stop: impl Future<Output = T>,
     cut_off: impl FnOnce(T) -> CutOff,
-) -> End {
+) -> End
+where
+    R: Service<Request<Watched<Incoming>>, Response = Response, Error = Infallible, Future: Send>,
+    R: Clone + Send + 'static,
+{
     let mut server = http1::Builder::new();
     server.timer(TokioTimer::new()).header_read_timeout(HEADER_TIMEOUT);
     let connections = GracefulShutdown::new();
-    let router = TowerToHyperService::new(router);
+    let routes = TowerToHyperService::new(routes);
     let service = service_fn(move |request| {
         let (request, late) = patience::watch(request, body_timeout);
-        let answer = router.call(request);
+        let answer = hyper::service::Service::call(&routes, request);
         async move { answer.await.map(|answer| late.or(answer, body_timeout)) }
     });
     tokio::pin!(stop);
@@ -116,6 +128,7 @@ fn is_the_clients(error: &io::Error) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use axum::Router;
     use axum::body::Bytes;
     use axum::routing::post;
     use std::net::SocketAddr;

@@ -2,9 +2,10 @@
 //!
 //! Everyone may ask, as often as they like: one look is made at a time, it is kept for a second, and it ends in time.
 
-use crate::app::App;
-use artifacts::LocalStore;
+use artifacts::{LocalStore, Store};
 use serde::Serialize;
+use std::borrow::Cow;
+use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 use store::db::Db;
@@ -23,11 +24,23 @@ pub struct Report {
     /// Whether requests can be served.
     pub ready: bool,
     /// Whether the database answers.
-    pub database: &'static str,
+    pub database: Text,
     /// Whether its schema is ours.
-    pub schema: String,
+    pub schema: Text,
     /// Whether artifacts can be stored.
     pub artifacts: &'static str,
+}
+
+/// What is said of a part.
+type Text = Cow<'static, str>;
+
+/// What a look at the database found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DatabaseReport {
+    /// Whether it answers.
+    pub database: Text,
+    /// Whether its schema is ours.
+    pub schema: Text,
 }
 
 /// The last look, and what keeps looks from piling up.
@@ -47,8 +60,12 @@ const OK: &str = "ok";
 const NO_ANSWER: &str = "does not answer";
 
 impl Readiness {
-    /// How things are, or were a moment ago.
-    pub async fn report(&self, app: &App) -> Report {
+    /// How things are, or were a moment ago. Who looks anew looks by `database`, and at the place of artifacts.
+    pub async fn report(
+        &self,
+        database: impl Future<Output = DatabaseReport>,
+        destination: Option<&Store>,
+    ) -> Report {
         // Who comes during a look waits for what it finds.
         let mut last = self.last.lock().await;
         if let Some((at, report)) = &*last
@@ -56,25 +73,21 @@ impl Readiness {
         {
             return report.clone();
         }
-        let report = self.look(app).await;
-        if last.as_ref().is_none_or(|(_, before)| *before != report) {
-            let Report { ready, database, schema, artifacts } = &report;
-            tracing::info!(ready, database, schema, artifacts, "readiness has changed");
-        }
-        *last = Some((Instant::now(), report.clone()));
-        report
-    }
-
-    async fn look(&self, app: &App) -> Report {
         let folder = async {
-            match &app.settings().destination {
-                Some(artifacts::Store::Local(store)) => self.look_at_folder(store.clone()).await,
+            match destination {
+                Some(Store::Local(store)) => self.look_at_folder(store.clone()).await,
                 None => "not served",
             }
         };
-        let ((database, schema), artifacts) = tokio::join!(look_at_database(app.db()), folder);
+        let (DatabaseReport { database, schema }, artifacts) = tokio::join!(database, folder);
         let ready = database == OK && schema == OK && [OK, "not served"].contains(&artifacts);
-        Report { ready, database, schema, artifacts }
+        let report = Report { ready, database, schema, artifacts };
+        if last.as_ref().is_none_or(|(_, before)| *before != report) {
+            let Report { ready, database, schema, artifacts } = &report;
+            tracing::info!(ready, %database, %schema, artifacts, "readiness has changed");
+        }
+        *last = Some((Instant::now(), report.clone()));
+        report
     }
 
     async fn look_at_folder(&self, store: LocalStore) -> &'static str {
@@ -91,15 +104,49 @@ impl Readiness {
     }
 }
 
-async fn look_at_database(db: &Db) -> (&'static str, String) {
+/// Asks the database for its revision.
+pub async fn look_at_database(db: &Db) -> DatabaseReport {
     let look = db.read(|tx| Box::pin(async { readiness::revision(tx).await }));
     match timeout(PATIENCE, look).await {
-        Ok(Ok(Some(revision))) if revision == schema::HEAD => (OK, OK.into()),
-        Ok(Ok(Some(revision))) => {
-            (OK, format!("at revision {revision}, where this server needs {}", schema::HEAD))
-        }
-        Ok(Ok(None)) => (OK, "has no revision".into()),
-        Ok(Err(store::Error::Database(_))) => (OK, "cannot be read".into()),
-        Ok(Err(_)) | Err(_) => (NO_ANSWER, "unknown".into()),
+        Ok(Ok(Some(revision))) if revision == schema::HEAD => said(OK, OK),
+        Ok(Ok(Some(revision))) => said(OK, other_revision(&revision)),
+        Ok(Ok(None)) => said(OK, "has no revision"),
+        Ok(Err(store::Error::Database(_))) => said(OK, "cannot be read"),
+        Ok(Err(_)) | Err(_) => said(NO_ANSWER, "unknown"),
+    }
+}
+
+fn said(database: impl Into<Text>, schema: impl Into<Text>) -> DatabaseReport {
+    DatabaseReport { database: database.into(), schema: schema.into() }
+}
+
+fn other_revision(revision: &str) -> String {
+    format!("at revision {revision}, where this server needs {}", schema::HEAD)
+}
+
+impl DatabaseReport {
+    /// Nothing is known yet.
+    pub fn unknown() -> Self {
+        said("being opened", "unknown")
+    }
+
+    /// There is no connection.
+    pub fn no_connection(reason: &str) -> Self {
+        said(format!("{NO_ANSWER}: {reason}"), "unknown")
+    }
+
+    /// The database answers, and its schema is being made or brought to ours.
+    pub fn migrating() -> Self {
+        said(OK, "being migrated")
+    }
+
+    /// The database answers, and bringing its schema to ours has failed for now.
+    pub fn not_migrated(reason: &str) -> Self {
+        said(OK, format!("cannot be migrated: {reason}"))
+    }
+
+    /// The database answers, at a revision that is not ours.
+    pub fn at_revision(revision: &str) -> Self {
+        said(OK, other_revision(revision))
     }
 }

@@ -84,9 +84,10 @@ impl From<store::Error> for Failure {
         // The one place where the database's own words are kept, and they stay in the log.
         match &error {
             store::Error::Database(_) => tracing::error!(%error, "a request failed in the database"),
-            store::Error::Unavailable(_) | store::Error::Conflict(_) | store::Error::Disconnected(_) => {
-                tracing::warn!(%error, "a request found no database");
-            }
+            store::Error::Unavailable(_)
+            | store::Error::Refused(_)
+            | store::Error::Conflict(_)
+            | store::Error::Disconnected(_) => tracing::warn!(%error, "a request found no database"),
             _ => {}
         }
         error.into_api().into()

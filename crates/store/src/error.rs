@@ -22,6 +22,10 @@ pub enum Error {
     /// The database cannot be reached, is locked, or has no free connection: trying again may help.
     #[error("the database is not available: {0}")]
     Unavailable(String),
+    /// The database is there and does not let us in, or not do our work, until somebody changes something: a wrong password, no
+    /// such database, a certificate that is not trusted, a file that cannot be opened.
+    #[error("the database cannot be used: {0}")]
+    Refused(String),
     /// Another transaction was in the way, and PostgreSQL has undone this one (40001, 40P01): the same again may work.
     #[error("other transactions were in the way: {0}")]
     Conflict(String),
@@ -50,16 +54,23 @@ impl Error {
         matches!(self, Self::Constraint { kind: Constraint::Unique, .. })
     }
 
+    /// Whether the same may work later, though nobody changes anything here.
+    pub fn may_pass(&self) -> bool {
+        matches!(self, Self::Unavailable(_) | Self::Conflict(_) | Self::Disconnected(_))
+    }
+
     /// What the client gets to see. Only [`Error::Database`] is hidden behind a general sentence.
     pub fn into_api(self) -> api::Error {
         match self {
             Self::Api(error) => error,
             // MLflow answers BAD_REQUEST with the whole failed statement; the rule's name is enough.
             Self::Constraint { message, .. } => api::Error::new(ErrorCode::BadRequest, message),
-            Self::Unavailable(_) | Self::Conflict(_) | Self::Disconnected(_) => api::Error::new(
-                ErrorCode::TemporarilyUnavailable,
-                "The database is temporarily unavailable. Try again in a moment.",
-            ),
+            Self::Unavailable(_) | Self::Refused(_) | Self::Conflict(_) | Self::Disconnected(_) => {
+                api::Error::new(
+                    ErrorCode::TemporarilyUnavailable,
+                    "The database is temporarily unavailable. Try again in a moment.",
+                )
+            }
             Self::Database(_) => api::error::internal(
                 "The server could not carry out the request because of a database error. The server's log says more.",
             ),
@@ -79,11 +90,10 @@ impl From<rusqlite::Error> for Error {
             ffi::SQLITE_CONSTRAINT_FOREIGNKEY => Self::Constraint { kind: Constraint::ForeignKey, message },
             _ => match code.code {
                 ffi::ErrorCode::ConstraintViolation => Self::Constraint { kind: Constraint::Other, message },
-                ffi::ErrorCode::DatabaseBusy
-                | ffi::ErrorCode::DatabaseLocked
-                | ffi::ErrorCode::DiskFull
-                | ffi::ErrorCode::CannotOpen
-                | ffi::ErrorCode::ReadOnly => Self::Unavailable(message),
+                ffi::ErrorCode::DatabaseBusy | ffi::ErrorCode::DatabaseLocked | ffi::ErrorCode::DiskFull => {
+                    Self::Unavailable(message)
+                }
+                ffi::ErrorCode::CannotOpen | ffi::ErrorCode::ReadOnly => Self::Refused(message),
                 _ => Self::Database(message),
             },
         }
@@ -117,9 +127,7 @@ impl From<tokio_postgres::Error> for Error {
         } else if code.code().starts_with("23") || code.code().starts_with("22") {
             Self::Constraint { kind: Constraint::Other, message }
         // Class 08: connection, 53: resources, 57: operator intervention (a time limit, among others).
-        } else if *code == S::LOCK_NOT_AVAILABLE
-            || ["08", "53", "57"].iter().any(|class| code.code().starts_with(class))
-        {
+        } else if ["08", "53", "57"].iter().any(|class| code.code().starts_with(class)) {
             Self::Unavailable(message)
         } else if *code == S::LOCK_NOT_AVAILABLE {
             Self::Unavailable(format!("{message}: another session holds the table"))

@@ -35,6 +35,15 @@ pub fn run(folder: &Path, arguments: &[&str], variables: &[(&str, &str)]) -> Don
 impl Server {
     /// Starts `ferroflow server` in `folder`; the first request may be sent at once.
     pub fn start(folder: &Path, arguments: &[&str], variables: &[(&str, &str)]) -> Self {
+        Self::start_until("web UI", folder, arguments, variables)
+    }
+
+    /// Starts `ferroflow server` in `folder`, where its database cannot be served yet.
+    pub fn start_closed(folder: &Path, arguments: &[&str], variables: &[(&str, &str)]) -> Self {
+        Self::start_until("not ready", folder, arguments, variables)
+    }
+
+    fn start_until(end: &str, folder: &Path, arguments: &[&str], variables: &[(&str, &str)]) -> Self {
         let arguments = [&["server", "--port", "0"], arguments].concat();
         let mut child = command(folder, &arguments, variables)
             .stdout(Stdio::null())
@@ -45,11 +54,12 @@ impl Server {
         let (send, log) = channel();
         std::thread::spawn(move || stderr.lines().map_while(Result::ok).try_for_each(|line| send.send(line)));
         let mut banner = String::new();
-        while !banner.contains("web UI") {
+        while !banner.contains(end) {
             let line = log.recv_timeout(PATIENCE).unwrap_or_else(|_| panic!("no start:\n{banner}"));
             banner += &(line + "\n");
         }
-        let port = banner.split("127.0.0.1:").nth(1).expect("an address");
+        // The last one, as the database has a port, too.
+        let port = banner.split("127.0.0.1:").last().expect("an address");
         let port = port.split(|c: char| !c.is_ascii_digit()).next().and_then(|port| port.parse().ok());
         Self { child, port: port.expect("a port"), banner, log }
     }

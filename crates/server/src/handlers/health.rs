@@ -1,7 +1,7 @@
 //! Liveness, readiness and version. MLflow's own two are `text/html`, because its framework says so of any text.
 
 use crate::app::App;
-use crate::readiness::Report;
+use crate::readiness::{self, Report};
 use crate::respond::Json;
 use axum::extract::State;
 use axum::http::{HeaderName, StatusCode, header};
@@ -35,7 +35,13 @@ pub async fn livez() -> Response {
 
 /// `GET /readyz`: 200 if requests can be served, else 503; what is missing is in the body.
 pub async fn readyz(State(app): State<App>) -> Response {
-    let report: Report = app.readiness().report(&app).await;
+    let database = readiness::look_at_database(app.db());
+    let destination = app.settings().destination.as_ref();
+    answer(app.readiness().report(database, destination).await)
+}
+
+/// What `/readyz` answers.
+pub fn answer(report: Report) -> Response {
     if report.ready {
         ([NOT_KEPT], Json(report)).into_response()
     } else {

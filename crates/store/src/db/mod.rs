@@ -55,7 +55,7 @@ impl Db {
     /// Opens the database and makes one connection, so that a wrong address or password shows at start-up.
     ///
     /// # Errors
-    /// [`Error::Unavailable`], in the database's words.
+    /// [`Error::Unavailable`] or [`Error::Refused`], in the database's words.
     pub async fn open(uri: &DatabaseUri) -> Result<Self> {
         Self::open_with(uri, &PoolOptions::default()).await
     }
@@ -63,7 +63,7 @@ impl Db {
     /// Like [`Db::open`], with other than the usual connections.
     ///
     /// # Errors
-    /// [`Error::Unavailable`], in the database's words.
+    /// [`Error::Unavailable`] or [`Error::Refused`], in the database's words.
     pub async fn open_with(uri: &DatabaseUri, options: &PoolOptions) -> Result<Self> {
         Ok(Self(match uri {
             DatabaseUri::Postgres(address) => Engine::Postgres(postgres::Pool::open(address, options).await?),
