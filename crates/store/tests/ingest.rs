@@ -144,6 +144,36 @@ async fn one_that_the_database_refuses_spoils_nothing_for_the_others() {
 }
 
 #[tokio::test]
+async fn a_rename_that_fails_half_way_spoils_nothing_for_the_others() {
+    const RULE: &str = "
+        CREATE TRIGGER no_name BEFORE INSERT ON tags WHEN NEW.key = 'mlflow.runName'
+        BEGIN SELECT RAISE(ABORT, 'no names'); END";
+    const FILE: &str = "PRAGMA database_list";
+    for_each_engine(async |db| {
+        if db.dialect() == Dialect::Postgres {
+            return; // a transaction there is never shared with a rename
+        }
+        let run = new_run(&db).await;
+        db.write(|tx| Box::pin(tx.script(RULE))).await.unwrap();
+        let file = db.read(|tx| Box::pin(tx.first(FILE, &[], |row| row.text(2)))).await.unwrap().unwrap();
+        let other = rusqlite::Connection::open(file).unwrap();
+        // While another process holds the file's lock, what comes waits for one commit.
+        other.execute_batch("BEGIN IMMEDIATE").unwrap();
+        let ingest = Ingest::new(db.clone());
+        let rename = ingest.log(run.clone(), tag("mlflow.runName", "new"), Limits::default());
+        let param = ingest.log(run.clone(), param("k", "1"), Limits::default());
+        let (rename, param, ()) =
+            tokio::join!(rename, param, async { other.execute_batch("ROLLBACK").unwrap() });
+        assert!(matches!(rename, Err(Error::Constraint { .. })), "{rename:?}");
+        assert!(param.is_ok(), "{param:?}");
+        let run = get_run(&db, &run).await;
+        assert_eq!(run.data.params, [pair("k", "1")]);
+        assert_ne!(run.info.run_name.as_deref(), Some("new"));
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn a_lost_commit_is_nobodys_success() {
     const LOSE: &str = "
         CREATE FUNCTION terminate() RETURNS trigger LANGUAGE plpgsql AS

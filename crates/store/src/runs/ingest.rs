@@ -8,6 +8,7 @@ use crate::error::{Error, Result};
 use api::validate::{self, Limits};
 use api::{Metric, Tag};
 use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 use tokio::sync::oneshot;
@@ -68,8 +69,12 @@ impl Entry {
         match self {
             Self::Metric(metric) => metric.model_id.is_none(),
             Self::Param(_) => true,
-            Self::Tag(tag) => tag.key != RUN_NAME_TAG,
+            Self::Tag(_) => !self.renames(),
         }
+    }
+
+    fn renames(&self) -> bool {
+        matches!(self, Self::Tag(tag) if tag.key == RUN_NAME_TAG)
     }
 
     fn checked(self, limits: Limits) -> Result<Self> {
@@ -85,21 +90,31 @@ impl Entry {
 }
 
 async fn alone(db: &Db, logged: Logged, place: Option<Arc<Place<Waiting>>>) -> Result<()> {
+    if logged.entry.renames() {
+        // A new name is written in two places, and the second may fail after the first.
+        db.write(move |tx| log_one(tx, logged, place)).await
+    } else {
+        db.append(move |tx| log_one(tx, logged, place)).await
+    }
+}
+
+fn log_one<'t>(
+    tx: &'t mut Tx<'_>,
+    logged: Logged,
+    place: Option<Arc<Place<Waiting>>>,
+) -> BoxFuture<'t, Result<()>> {
     let Logged { run_id, entry, limits } = logged;
-    db.append(move |tx| {
-        Box::pin(async move {
-            let done = match entry {
-                Entry::Metric(metric) => log::log_metric(tx, &run_id, metric).await,
-                Entry::Param(param) => log::log_param(tx, &run_id, param, limits).await,
-                Entry::Tag(tag) => log::set_tag(tx, &run_id, tag, limits).await,
-            };
-            if let Some(place) = place {
-                place.statements_done();
-            }
-            done
-        })
+    Box::pin(async move {
+        let done = match entry {
+            Entry::Metric(metric) => log::log_metric(tx, &run_id, metric).await,
+            Entry::Param(param) => log::log_param(tx, &run_id, param, limits).await,
+            Entry::Tag(tag) => log::set_tag(tx, &run_id, tag, limits).await,
+        };
+        if let Some(place) = place {
+            place.statements_done();
+        }
+        done
     })
-    .await
 }
 
 async fn run(db: Db, group: Vec<Waiting>, place: Arc<Place<Waiting>>) {
@@ -113,7 +128,7 @@ async fn run(db: Db, group: Vec<Waiting>, place: Arc<Place<Waiting>>) {
             }
         }
         // Alone they would fare no better, and what may be committed must not be done again after other writes.
-        Some(Err(Error::Unavailable(reason) | Error::Disconnected(reason))) => {
+        Some(Err(Error::Unavailable(reason) | Error::Refused(reason) | Error::Disconnected(reason))) => {
             for answer in answers {
                 let _ = answer.send(Err(Error::Unavailable(reason.clone())));
             }
