@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Set
 from pathlib import Path
 from typing import Any
 
@@ -99,7 +99,7 @@ def read_rows(uri: str) -> dict[str, list[str]]:
     return found
 
 
-def fill(uri: str) -> None:
+def fill(uri: str, but: Set[str] = frozenset({"alembic_version"})) -> None:
     """Some rows for every table: nulls, text of many scripts, large numbers, and what the migrations look at."""
     database = sqlalchemy.create_engine(uri)
     metadata = MetaData()
@@ -107,7 +107,7 @@ def fill(uri: str) -> None:
     rows: dict[str, list[Row]] = {}
     with database.begin() as connection:
         for table in metadata.sorted_tables:
-            if table.name != "alembic_version":
+            if table.name not in but:
                 made = list(_metrics(table, rows)) if table.name == "metrics" else [_row(table, n, rows) for n in range(ROWS)]
                 if table.name == "tags":
                     made.append({"key": "mlflow.user", "value": "already here", "run_uuid": rows["runs"][2]["run_uuid"]})

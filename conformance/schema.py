@@ -53,15 +53,15 @@ class Schema:
     version: str
 
 
-def read_schema(uri: str) -> Schema:
-    """The schema of the database."""
+def read_schema(uri: str, version_table: str = "alembic_version") -> Schema:
+    """The schema of the database, and the version that this table has."""
     engine = sqlalchemy.create_engine(uri)
     try:
         with engine.connect() as connection:
             is_sqlite = engine.dialect.name == "sqlite"
             tables = _sqlite_tables(connection) if is_sqlite else _postgres_tables(connection)
             others = [tuple(row) for row in _rows(connection, SQLITE_OTHERS if is_sqlite else POSTGRES_OTHERS)]
-            (version,) = (row[0] for row in _rows(connection, "SELECT version_num FROM alembic_version"))
+            (version,) = (row[0] for row in _rows(connection, f"SELECT version_num FROM {version_table}"))
             return Schema(tables, others, version)
     finally:
         engine.dispose()

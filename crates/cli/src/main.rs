@@ -9,6 +9,7 @@ mod opening;
 mod retry;
 mod start;
 mod usage;
+mod wait;
 
 use clap::{Parser, Subcommand};
 use config::ServerOptions;

@@ -2,7 +2,7 @@
 
 use std::io::{self, IsTerminal, Write};
 use std::time::Instant;
-use store::schema::{self, HEAD, Progress, SchemaError};
+use store::schema::{self, Auth, Chain, Progress, SchemaError, Upgraded};
 use store::uri::DatabaseUri;
 
 /// Where steps are shown.
@@ -14,23 +14,33 @@ pub enum Show {
     Terminal,
 }
 
-/// Brings the database to our revision.
+/// Brings the database to our revisions.
 ///
 /// # Errors
 /// [`SchemaError`], which says what to do.
-pub async fn run(uri: &DatabaseUri, show: Show) -> Result<(), SchemaError> {
+pub async fn run(uri: &DatabaseUri, auth: Auth, show: Show) -> Result<(), SchemaError> {
     let began = Instant::now();
     let counts = show == Show::Terminal && io::stderr().is_terminal();
-    let done = schema::upgrade(uri, move |progress| report(progress, counts)).await;
+    let done = schema::upgrade(uri, auth, move |progress| report(progress, counts)).await;
     if counts {
         clear_line();
     }
-    let done = done?;
-    if done.steps == 0 {
-        tracing::info!("the database is at schema revision {HEAD} already; there is nothing to do");
-    } else {
-        let (from, steps, took) = (done.from, done.steps, began.elapsed().as_secs_f64());
-        tracing::info!("database migration from {from} to {HEAD}: {steps} steps in {took:.3} s");
+    for Upgraded { chain, from, steps } in done? {
+        let (to, took) = (chain.head(), began.elapsed().as_secs_f64());
+        match (chain, steps) {
+            (Chain::Tracking, 0) => {
+                tracing::info!("the database is at schema revision {to} already; there is nothing to do");
+            }
+            (Chain::Auth, 0) => {
+                tracing::info!("users and permissions are at revision {to} already; there is nothing to do");
+            }
+            (Chain::Tracking, _) => {
+                tracing::info!("database migration from {from} to {to}: {steps} steps in {took:.3} s");
+            }
+            (Chain::Auth, _) => tracing::info!(
+                "database migration of users and permissions from {from} to {to}: {steps} steps in {took:.3} s"
+            ),
+        }
     }
     Ok(())
 }

@@ -11,7 +11,7 @@ use std::io::{self, IsTerminal, Write};
 use std::net::SocketAddr;
 use std::time::Duration;
 use store::db::Db;
-use store::schema::{self, Prepared, SchemaError};
+use store::schema::{self, Auth, Prepared, SchemaError};
 use store::uri::DatabaseUri;
 use tokio::time::{sleep, timeout};
 
@@ -94,7 +94,7 @@ async fn attempt(
     let prepared = match prepare().await {
         Err(SchemaError::Older { .. }) if !options.data.no_database_migration => {
             gate.explain(DatabaseReport::migrating());
-            migration::run(database, migration::Show::Log).await?;
+            migration::run(database, Auth::Leave, migration::Show::Log).await?;
             prepare().await?
         }
         prepared => prepared?,
@@ -121,7 +121,9 @@ fn may_pass(error: &SchemaError) -> Option<For> {
 fn report(error: &SchemaError) -> DatabaseReport {
     use store::Error as E;
     match error {
-        SchemaError::Older { found } | SchemaError::Unknown { found } => DatabaseReport::at_revision(found),
+        SchemaError::Older { found, .. } | SchemaError::Unknown { found, .. } => {
+            DatabaseReport::at_revision(found)
+        }
         SchemaError::Step { error, .. } => DatabaseReport::not_migrated(&error.to_string()),
         SchemaError::Database(E::Unavailable(reason) | E::Disconnected(reason) | E::Conflict(reason)) => {
             DatabaseReport::no_connection(reason)

@@ -50,7 +50,7 @@ async fn run(options: &ServerOptions, started: Instant) -> Result<End, Failure> 
     let working_dir = std::env::current_dir().map_err(|e| {
         Failure::Start(format!("the working directory is gone ({}); start from another one", reason(&e)))
     })?;
-    let database = options.data.database(&options.database, &working_dir).map_err(Failure::Usage)?;
+    let database = options.data.database(&options.database.place, &working_dir).map_err(Failure::Usage)?;
     let settings = settings(options, &working_dir).map_err(Failure::Usage)?;
     let mut signals = Signals::new()?;
     // Before anything is made: a taken port leaves no new database behind.

@@ -13,6 +13,7 @@ pub fn parse() -> Result<Cli, ExitCode> {
     let given: Vec<OsString> = std::env::args_os().collect();
     let command = without_empty_variables(Cli::command());
     let variables = values_of_variables(&command);
+    let asked = name_of_asked(&command, &given);
     let parsed = command.try_get_matches_from(&given).and_then(|matches| Cli::from_arg_matches(&matches));
     parsed.map_err(|error| match error.kind() {
         ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => {
@@ -26,7 +27,7 @@ pub fn parse() -> Result<Cli, ExitCode> {
         }
         _ => {
             let given = given.iter().map(|text| text.to_string_lossy().into_owned());
-            let text = sentence(&error.render().to_string());
+            let text = sentence(&error.render().to_string(), &asked);
             fail(2, &without_addresses(&text, given.chain(variables)))
         }
     })
@@ -55,8 +56,20 @@ fn values_of_variables(command: &clap::Command) -> Vec<String> {
     of_this.chain(command.get_subcommands().flat_map(values_of_variables)).collect()
 }
 
+/// The command that the arguments name, with those that it is a part of.
+fn name_of_asked(command: &clap::Command, given: &[OsString]) -> String {
+    let (mut command, mut name) = (command, command.get_name().to_owned());
+    for argument in given.iter().skip(1) {
+        if let Some(found) = command.find_subcommand(argument) {
+            command = found;
+            name = format!("{name} {}", found.get_name());
+        }
+    }
+    name
+}
+
 /// clap's message without its layout, usage and colours.
-fn sentence(text: &str) -> String {
+fn sentence(text: &str, asked: &str) -> String {
     let paragraphs = text.split("\n\n").map(|paragraph| {
         paragraph.lines().map(str::trim).filter(|line| !line.is_empty()).collect::<Vec<_>>().join(" ")
     });
@@ -65,7 +78,7 @@ fn sentence(text: &str) -> String {
         .filter(|paragraph| !paragraph.is_empty() && !paragraph.starts_with("For more information"))
         .collect();
     let said = said.join("; ");
-    format!("{}; see ferroflow server --help", said.strip_prefix("error: ").unwrap_or(&said))
+    format!("{}; see {asked} --help", said.strip_prefix("error: ").unwrap_or(&said))
 }
 
 /// Hides everything after the scheme of the addresses among the given texts: they may hold passwords.
@@ -93,14 +106,28 @@ mod tests {
     fn claps_messages_become_one_sentence() {
         let error =
             Cli::command().try_get_matches_from(["ferroflow", "server", "--port", "abc"]).unwrap_err();
-        let text = sentence(&error.to_string());
+        let text = sentence(&error.to_string(), "ferroflow server");
         assert_eq!(
             text,
             "invalid value 'abc' for '--port <PORT>': invalid digit found in string; see ferroflow server --help"
         );
         let error = Cli::command().try_get_matches_from(["ferroflow", "server", "--prot", "1"]).unwrap_err();
-        let text = sentence(&error.to_string());
+        let text = sentence(&error.to_string(), "ferroflow server");
         assert_eq!(text, "unexpected argument '--prot' found; see ferroflow server --help");
+    }
+
+    #[test]
+    fn the_help_that_is_named_is_that_of_the_command() {
+        for (given, expected) in [
+            ("ferroflow nonsense", "ferroflow"),
+            ("ferroflow ui --port x", "ferroflow server"),
+            ("ferroflow db", "ferroflow db"),
+            ("ferroflow db nonsense", "ferroflow db"),
+            ("ferroflow db wait --timeout x", "ferroflow db wait"),
+        ] {
+            let given: Vec<_> = given.split(' ').map(OsString::from).collect();
+            assert_eq!(name_of_asked(&Cli::command(), &given), expected);
+        }
     }
 
     #[test]

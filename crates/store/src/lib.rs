@@ -1,5 +1,6 @@
 //! MLflow's tracking data in PostgreSQL and SQLite: one function per operation, its SQL above it.
 
+pub mod checkup;
 pub mod datasets;
 pub mod db;
 pub mod error;

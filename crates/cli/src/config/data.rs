@@ -1,11 +1,11 @@
 //! Where runs are kept, and how long their values may be.
 
-use super::database::DatabaseOptions;
+use super::database::PlaceOptions;
 use super::values::truth;
 use clap::{ArgAction, Args};
 use std::fs;
 use std::path::Path;
-use store::uri::{DatabaseUri, Parts};
+use store::uri::DatabaseUri;
 
 const DEFAULT: &str = "sqlite:///mlflow.db";
 
@@ -38,43 +38,20 @@ impl DataOptions {
     ///
     /// # Errors
     /// A sentence that never repeats an address, which may hold a password.
-    pub fn database(&self, options: &DatabaseOptions, working_dir: &Path) -> Result<DatabaseUri, String> {
-        let uri = match &self.backend_store_uri {
-            Some(_) if options.is_place() => {
-                return Err(
-                    "--backend-store-uri says where the database is; leave it out, or leave out --db-host, \
-                            --db-port, --db-user and --db-name (and their FERROFLOW_DB_ variables)"
-                        .into(),
-                );
-            }
-            Some(uri) => uri,
-            None if options.is_place() => "postgresql://",
-            None if options.parts() != Parts::default() => {
-                return Err(
-                    "say where the database is, with --db-host or --backend-store-uri postgresql://..".into(),
-                );
-            }
+    pub fn database(&self, place: &PlaceOptions, working_dir: &Path) -> Result<DatabaseUri, String> {
+        let named = place.database(self.backend_store_uri.as_deref(), "--backend-store-uri")?;
+        let database = match named {
+            Some(database) => database,
             None if has_file_store(&working_dir.join("mlruns")) => {
                 return Err(format!(
                     "./mlruns has runs of MLflow's file store, which is not supported. Name a database with \
                      --backend-store-uri; {DEFAULT} is a new one without these runs"
                 ));
             }
-            None => DEFAULT,
+            None => DatabaseUri::parse(DEFAULT)?,
         };
-        // The environment is libpq's; every address may leave parts to it.
-        let parse =
-            |uri: &str, parts: &Parts| DatabaseUri::parse_with(uri, parts, &|name| std::env::var(name).ok());
-        let database = parse(uri, &options.parts()).map_err(|e| match &self.backend_store_uri {
-            Some(_) => format!("--backend-store-uri: {e}"),
-            None => e,
-        })?;
-        let registry = self
-            .registry_store_uri
-            .as_deref()
-            .map(|uri| parse(uri, &options.parts_without_place()))
-            .transpose();
-        match registry.map_err(|e| format!("--registry-store-uri: {e}"))? {
+        let registry = self.registry_store_uri.as_deref();
+        match registry.map(|uri| place.other_database(uri, "--registry-store-uri")).transpose()? {
             Some(registry) if registry != database => {
                 Err("--registry-store-uri must be the same database as --backend-store-uri; leave it out"
                     .into())
@@ -121,12 +98,12 @@ mod tests {
             (Some("postgresql://u:a@h/d"), Some("postgresql+psycopg2://u:a@h/d")),
         ] {
             assert!(
-                options(backend, registry).database(&DatabaseOptions::default(), nowhere).is_ok(),
+                options(backend, registry).database(&PlaceOptions::default(), nowhere).is_ok(),
                 "{backend:?} {registry:?}"
             );
         }
         let error = options(None, Some("postgresql://u:geheim@h/d"))
-            .database(&DatabaseOptions::default(), nowhere)
+            .database(&PlaceOptions::default(), nowhere)
             .unwrap_err();
         assert!(error.contains("--registry-store-uri") && !error.contains("geheim"), "{error}");
     }
@@ -134,7 +111,7 @@ mod tests {
     #[test]
     fn runs_in_a_file_store_are_not_forgotten() {
         let folder = tempfile::tempdir().unwrap();
-        let database = |backend| options(backend, None).database(&DatabaseOptions::default(), folder.path());
+        let database = |backend| options(backend, None).database(&PlaceOptions::default(), folder.path());
         fs::create_dir_all(folder.path().join("mlruns/0/artifacts")).unwrap();
         assert!(database(None).is_ok(), "artifacts alone are no file store");
         fs::write(folder.path().join("mlruns/0/meta.yaml"), "").unwrap();

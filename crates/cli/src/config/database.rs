@@ -4,11 +4,12 @@ use clap::{Args, ValueEnum};
 use std::path::PathBuf;
 use std::time::Duration;
 use store::db::{PoolOptions, Prepared};
-use store::uri::Parts;
+use store::uri::{DatabaseUri, Parts};
 
+/// Where a PostgreSQL is, for those who write no URI, and how to log in.
 #[derive(Args, Default)]
 #[command(next_help_heading = "PostgreSQL")]
-pub struct DatabaseOptions {
+pub struct PlaceOptions {
     /// The server's name, address or socket folder, for those who write no URI. PGHOST and its like are asked last.
     #[arg(long, env = "FERROFLOW_DB_HOST", value_name = "HOST")]
     db_host: Option<String>,
@@ -36,6 +37,13 @@ pub struct DatabaseOptions {
     /// The certificates that the server's must be signed by: a PEM file, or system.
     #[arg(long, env = "FERROFLOW_DB_SSLROOTCERT", value_name = "FILE")]
     db_sslrootcert: Option<String>,
+}
+
+#[derive(Args, Default)]
+#[command(next_help_heading = "PostgreSQL")]
+pub struct DatabaseOptions {
+    #[command(flatten)]
+    pub place: PlaceOptions,
 
     /// Connections that are kept; 0 is the default [default: 10].
     #[arg(long, env = "MLFLOW_SQLALCHEMYSTORE_POOL_SIZE", value_name = "N")]
@@ -74,25 +82,47 @@ enum When {
     Never,
 }
 
-impl DatabaseOptions {
-    /// Checks what one option alone does not show.
+impl PlaceOptions {
+    /// The database that `uri` or these options name; none if nothing does. `option` is what `uri` was given as.
     ///
     /// # Errors
-    /// A sentence about options that do not go together.
-    pub fn check(&self) -> Result<(), String> {
-        match self.pool().size + self.pool().overflow {
-            ..=MOST => Ok(()),
-            _ => Err(format!("--db-pool-size and --db-max-overflow together are at most {MOST}")),
+    /// A sentence that never repeats an address, which may hold a password.
+    pub fn database(&self, uri: Option<&str>, option: &str) -> Result<Option<DatabaseUri>, String> {
+        match uri {
+            Some(_) if self.is_place() => Err(format!(
+                "{option} says where the database is; leave it out, or leave out --db-host, --db-port, --db-user and \
+                 --db-name (and their FERROFLOW_DB_ variables)"
+            )),
+            Some(uri) => Self::parse(uri, &self.parts()).map(Some).map_err(|e| format!("{option}: {e}")),
+            None if self.is_place() => Self::parse("postgresql://", &self.parts()).map(Some),
+            None if self.parts() != Parts::default() => {
+                Err(format!("say where the database is, with --db-host or {option} postgresql://.."))
+            }
+            None => Ok(None),
         }
     }
 
+    /// The database that a second address names, to which only what belongs to every address applies.
+    ///
+    /// # Errors
+    /// As [`PlaceOptions::database`].
+    pub fn other_database(&self, uri: &str, option: &str) -> Result<DatabaseUri, String> {
+        let parts = Parts { host: None, port: None, user: None, name: None, ..self.parts() };
+        Self::parse(uri, &parts).map_err(|e| format!("{option}: {e}"))
+    }
+
+    /// The environment is libpq's; every address may leave parts to it.
+    fn parse(uri: &str, parts: &Parts) -> Result<DatabaseUri, String> {
+        DatabaseUri::parse_with(uri, parts, &|name| std::env::var(name).ok())
+    }
+
     /// Whether options say where the database is.
-    pub fn is_place(&self) -> bool {
+    fn is_place(&self) -> bool {
         self.db_host.is_some() || self.db_port.is_some() || self.db_user.is_some() || self.db_name.is_some()
     }
 
     /// The parts of the address that have options of their own.
-    pub fn parts(&self) -> Parts {
+    fn parts(&self) -> Parts {
         Parts {
             host: self.db_host.clone(),
             port: self.db_port,
@@ -103,10 +133,18 @@ impl DatabaseOptions {
             sslrootcert: self.db_sslrootcert.clone(),
         }
     }
+}
 
-    /// The parts that an address can leave to options.
-    pub fn parts_without_place(&self) -> Parts {
-        Parts { host: None, port: None, user: None, name: None, ..self.parts() }
+impl DatabaseOptions {
+    /// Checks what one option alone does not show.
+    ///
+    /// # Errors
+    /// A sentence about options that do not go together.
+    pub fn check(&self) -> Result<(), String> {
+        match self.pool().size + self.pool().overflow {
+            ..=MOST => Ok(()),
+            _ => Err(format!("--db-pool-size and --db-max-overflow together are at most {MOST}")),
+        }
     }
 
     /// How many connections, and for how long.

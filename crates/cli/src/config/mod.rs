@@ -10,6 +10,8 @@ mod pages;
 mod security;
 mod values;
 
+pub use database::PlaceOptions;
+
 use api::validate::Limits;
 use clap::{ArgAction, Args};
 

@@ -1,10 +1,14 @@
 //! The schema: MLflow 3.7.0's own, table for table, so that MLflow can take the database over at any time.
 
+mod chain;
 mod state;
 mod steps;
 mod upgrade;
 
-pub use state::State;
+pub(crate) use state::read_all;
+
+pub use chain::Chain;
+pub use state::{Auth, Found, State};
 pub use steps::{STEPS, Step};
 pub use upgrade::{Progress, Upgraded, inspect, upgrade};
 
@@ -26,22 +30,26 @@ pub enum Prepared {
 /// Why a database cannot be served.
 #[derive(Debug, thiserror::Error)]
 pub enum SchemaError {
-    /// The database is older than [`HEAD`], and can be upgraded.
+    /// The database is older than the chain's head, and can be upgraded.
     #[error(
-        "the database is at MLflow schema revision {found}, and this version of Ferroflow serves {HEAD} (MLflow 3.7.0). \
-         Take a backup, then bring it there with `ferroflow db upgrade`, or start without --no-database-migration"
+        "{} at MLflow schema revision {found}, and this version of Ferroflow serves {} (MLflow 3.7.0). Take a backup, then \
+         bring it there with `ferroflow db upgrade`{}", chain.subject(), chain.head(), chain.other_way()
     )]
     Older {
+        /// Which tables.
+        chain: Chain,
         /// What `alembic_version` says.
         found: String,
     },
-    /// The database is at a revision that is not among [`STEPS`].
+    /// The database is at a revision that is not among the chain's steps.
     #[error(
-        "the database is at MLflow schema revision {found}, which this version of Ferroflow does not know: it serves {HEAD} \
-         (MLflow 3.7.0), so a newer MLflow or Ferroflow made it. Use a newer Ferroflow, or the backup from before that \
-         upgrade, or another database"
+        "{} at MLflow schema revision {found}, which this version of Ferroflow does not know: it serves {} (MLflow 3.7.0), so \
+         a newer MLflow or Ferroflow made it. Use a newer Ferroflow, or the backup from before that upgrade, or another \
+         database", chain.subject(), chain.head()
     )]
     Unknown {
+        /// Which tables.
+        chain: Chain,
         /// What `alembic_version` says.
         found: String,
     },
@@ -80,12 +88,12 @@ pub async fn prepare(
     artifact_root: String,
     now_ms: i64,
 ) -> std::result::Result<Prepared, SchemaError> {
-    let mut found = db.write(|tx| Box::pin(state::read(tx))).await?;
+    let mut found = db.write(|tx| Box::pin(state::read(tx, Chain::Tracking))).await?;
     let mut prepared = Prepared::Present;
     if found == State::Empty {
         (prepared, found) = db.write(|tx| Box::pin(create(tx))).await?;
     }
-    found.refuse_unless_at_head()?;
+    found.refuse_unless_at_head(Chain::Tracking)?;
     db.write(move |tx| Box::pin(async move { add_default_experiment(tx, &artifact_root, now_ms).await }))
         .await?;
     // On a PostgreSQL database that others use, building an index would keep them from writing meanwhile.
@@ -104,6 +112,11 @@ pub const INDEXES: &str = "
 const POSTGRES: &str = include_str!("postgres.sql");
 const SQLITE: &str = include_str!("sqlite.sql");
 
+/// The names of the tables.
+pub(crate) fn tables() -> impl Iterator<Item = &'static str> {
+    POSTGRES.lines().filter_map(|line| line.strip_prefix("CREATE TABLE ")?.strip_suffix(" ("))
+}
+
 const SET_REVISION: &str = "INSERT INTO alembic_version (version_num) VALUES ($1)";
 
 /// Creates the schema if the database is still empty. Several servers may start on one empty database at once; one creates
@@ -117,7 +130,7 @@ async fn create(tx: &mut Tx<'_>) -> Result<(Prepared, State)> {
         // The writer thread holds the file's write lock already.
         Dialect::Sqlite => SQLITE,
     };
-    let found = state::read(tx).await?;
+    let found = state::read(tx, Chain::Tracking).await?;
     if found != State::Empty {
         return Ok((Prepared::Present, found));
     }

@@ -24,27 +24,7 @@ impl Step {
             Dialect::Sqlite => self.sqlite,
         }
     }
-
-    /// The statement that ends the step, in the same transaction.
-    pub fn set_revision(&self) -> String {
-        let revision = self.revision;
-        match self.down_revision {
-            Some(before) => {
-                format!(
-                    "UPDATE alembic_version SET version_num = '{revision}' WHERE version_num = '{before}'"
-                )
-            }
-            None => format!("{NO_REVISION_YET}{revision}')"),
-        }
-    }
 }
-
-const NO_REVISION_YET: &str = "
-CREATE TABLE alembic_version (
-    version_num VARCHAR(32) NOT NULL,
-    CONSTRAINT alembic_version_pkc PRIMARY KEY (version_num)
-);
-INSERT INTO alembic_version (version_num) VALUES ('";
 
 const NOTHING: &str = "";
 
@@ -332,16 +312,37 @@ pub const STEPS: [Step; 40] = [
     },
 ];
 
+/// The steps of the tables of users and permissions, which MLflow's auth app keeps. Before MLflow 3.6 it made them without a
+/// revision, so the first step leaves those alone that are there.
+pub(super) const AUTH_STEPS: [Step; 2] = [
+    Step {
+        revision: "8606fa83a998",
+        down_revision: None,
+        title: "users and their permissions",
+        postgres: include_str!("migrations/postgres/auth_001_8606fa83a998.sql"),
+        sqlite: include_str!("migrations/sqlite/auth_001_8606fa83a998.sql"),
+    },
+    Step {
+        revision: "0965eb92f5f0",
+        down_revision: Some("8606fa83a998"),
+        title: "permissions for scorers",
+        postgres: include_str!("migrations/postgres/auth_002_0965eb92f5f0.sql"),
+        sqlite: include_str!("migrations/sqlite/auth_002_0965eb92f5f0.sql"),
+    },
+];
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn the_steps_are_a_chain_that_ends_at_the_head() {
-        assert_eq!(STEPS[0].down_revision, None);
-        for pair in STEPS.windows(2) {
-            assert_eq!(pair[1].down_revision, Some(pair[0].revision));
+    fn the_steps_are_chains_that_end_at_their_heads() {
+        for (steps, head) in [(&STEPS[..], super::super::HEAD), (&AUTH_STEPS[..], "0965eb92f5f0")] {
+            assert_eq!(steps[0].down_revision, None);
+            for pair in steps.windows(2) {
+                assert_eq!(pair[1].down_revision, Some(pair[0].revision));
+            }
+            assert_eq!(steps[steps.len() - 1].revision, head);
         }
-        assert_eq!(STEPS[STEPS.len() - 1].revision, super::super::HEAD);
     }
 }

@@ -1,7 +1,7 @@
 //! Brings a database from an older revision to ours: one transaction a step, each of which sets the revision too, so that
 //! whatever ends the process leaves a database at some revision, and the next run goes on from there.
 
-use super::{STEPS, SchemaError, State, Step, state};
+use super::{Auth, Chain, Found, SchemaError, State, Step, state};
 use crate::db::{Alter, Tx};
 use crate::error::Result;
 use crate::uri::DatabaseUri;
@@ -16,7 +16,7 @@ pub enum Progress {
     Step {
         /// Which one, counted from 1.
         number: usize,
-        /// How many there are.
+        /// How many there are in this chain.
         of: usize,
         /// The step.
         step: &'static Step,
@@ -26,6 +26,8 @@ pub enum Progress {
 /// What an upgrade did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Upgraded {
+    /// The tables.
+    pub chain: Chain,
     /// The revision it started from.
     pub from: &'static str,
     /// How many steps it took; none if the database was there already.
@@ -39,49 +41,57 @@ type Report = Arc<dyn Fn(Progress) + Send + Sync>;
 ///
 /// # Errors
 /// [`SchemaError::Database`].
-pub async fn inspect(uri: &DatabaseUri) -> Outcome<State> {
+pub async fn inspect(uri: &DatabaseUri) -> Outcome<Found> {
     let mut alter = Alter::open(uri).await?;
-    Ok(alter.step(|tx| Box::pin(state::read(tx))).await?)
+    Ok(alter.step(|tx| Box::pin(state::read_all(tx))).await?)
 }
 
-/// Brings the database to [`HEAD`](super::HEAD). Several processes may do so at once: one works, the others wait and find it done.
+/// Brings the database to the revisions of MLflow 3.7.0. Several processes may do so at once: one works, the others wait and
+/// find it done. Answers what was done to each chain that the database has.
 ///
 /// # Errors
 /// [`SchemaError`]. What was done until then stays, and the next run goes on.
 pub async fn upgrade(
     uri: &DatabaseUri,
+    auth: Auth,
     report: impl Fn(Progress) + Send + Sync + 'static,
-) -> Outcome<Upgraded> {
+) -> Outcome<Vec<Upgraded>> {
     let report: Report = Arc::new(report);
     let wait = Arc::clone(&report);
     let alter = Alter::open(uri).await?;
-    alter
-        .alone(move || wait(Progress::Waiting), |alter| Box::pin(async move { Ok(run(alter, report).await) }))
-        .await?
+    let waits = move || wait(Progress::Waiting);
+    alter.alone(waits, move |alter| Box::pin(async move { Ok(run_all(alter, auth, report).await) })).await?
 }
 
-async fn run(alter: &mut Alter, report: Report) -> Outcome<Upgraded> {
-    let first = done(alter).await?;
-    let (mut at, mut steps) = (first, 0);
-    while let Some(step) = STEPS.get(at) {
-        report(Progress::Step { number: at - first + 1, of: STEPS.len() - first, step });
-        let taken = alter.step(move |tx| Box::pin(take(tx, at, step))).await;
-        steps += usize::from(taken.map_err(|error| SchemaError::Step { step, error })?);
-        at = done(alter).await?;
+async fn run_all(alter: &mut Alter, auth: Auth, report: Report) -> Outcome<Vec<Upgraded>> {
+    let found = alter.step(|tx| Box::pin(state::read_all(tx))).await?;
+    let mut all = Vec::new();
+    for (chain, first) in found.chains(auth)? {
+        all.push(run(alter, chain, first, &report).await?);
     }
-    Ok(Upgraded { from: State::revision_after(first), steps })
+    Ok(all)
 }
 
-async fn done(alter: &mut Alter) -> Outcome<usize> {
-    alter.step(|tx| Box::pin(state::read(tx))).await?.steps_done()
+async fn run(alter: &mut Alter, chain: Chain, first: usize, report: &Report) -> Outcome<Upgraded> {
+    let (mut at, mut steps, all) = (first, 0, chain.steps());
+    while let Some(step) = all.get(at) {
+        report(Progress::Step { number: at - first + 1, of: all.len() - first, step });
+        let taken = alter.step(move |tx| Box::pin(take(tx, chain, at, step))).await;
+        steps += usize::from(taken.map_err(|error| SchemaError::Step { step, error })?);
+        at = alter.step(move |tx| Box::pin(state::read(tx, chain))).await?.steps_done(chain)?;
+    }
+    Ok(Upgraded { chain, from: chain.revision_after(first), steps })
 }
 
 /// Takes a step, unless another process has: on SQLite they take turns.
-async fn take(tx: &mut Tx<'_>, at: usize, step: &Step) -> Result<bool> {
-    if state::read(tx).await? != State::At(at) {
-        return Ok(false);
+async fn take(tx: &mut Tx<'_>, chain: Chain, at: usize, step: &Step) -> Result<bool> {
+    match state::read(tx, chain).await? {
+        State::At(now) if now == at => {}
+        // Whoever has no users yet has asked for their tables, or would not come here.
+        State::Empty if at == 0 => {}
+        _ => return Ok(false),
     }
     tx.script(step.sql(tx.dialect())).await?;
-    tx.script(&step.set_revision()).await?;
+    tx.script(&chain.set_revision(step)).await?;
     Ok(true)
 }
