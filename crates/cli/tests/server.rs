@@ -36,6 +36,14 @@ fn help_shows_examples_and_no_values_of_the_environment() {
             &["server", "--help"],
             &["Examples:", "--backend-store-uri", "MLFLOW_BACKEND_STORE_URI", "--ui-dir"],
         ),
+        (&["db", "--help"], &["Examples:", "ferroflow db upgrade", "--db-host", "Exit codes: 0"]),
+        (
+            &["db", "upgrade", "--help"],
+            &["Examples:", "ferroflow db upgrade --plan", "--auth", "Exit codes: 0"],
+        ),
+        (&["db", "status", "--help"], &["Examples:", "ferroflow db status", "Exit codes: 0"]),
+        (&["db", "check", "--help"], &["Examples:", "ferroflow db check", "Exit codes: 0"]),
+        (&["db", "wait", "--help"], &["Examples:", "ferroflow db wait --migrated", "Exit codes: 0"]),
         (&["--version"], &["ferroflow ", env!("CARGO_PKG_VERSION")]),
     ] {
         let done = run(folder.path(), arguments, &secret);
@@ -53,9 +61,15 @@ fn help_shows_examples_and_no_values_of_the_environment() {
 fn wrong_values_are_one_sentence() {
     let folder = tempfile::tempdir().unwrap();
     for (arguments, word) in [
-        ("nonsense", "nonsense"),
+        ("nonsense", "see ferroflow --help"),
+        ("db nonsense", "see ferroflow db --help"),
+        ("db wait --timeout soon", "see ferroflow db wait --help"),
+        ("db upgrade sqlite:///x.db y", "see ferroflow db upgrade --help"),
+        ("db upgrade sqlite:///x.db --db-host h", "--db-host"),
+        ("db status nonsense://x", "URI"),
+        ("db check", "MLFLOW_BACKEND_STORE_URI"),
         ("--env-file x server", "--env-file"),
-        ("server --no-such-option", "--no-such-option"),
+        ("server --no-such-option", "see ferroflow server --help"),
         ("server --port abc", "--port"),
         ("server --port 70000", "70000"),
         ("server --port -1", "-1"),

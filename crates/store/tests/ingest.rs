@@ -160,10 +160,10 @@ async fn a_rename_that_fails_half_way_spoils_nothing_for_the_others() {
         // While another process holds the file's lock, what comes waits for one commit.
         other.execute_batch("BEGIN IMMEDIATE").unwrap();
         let ingest = Ingest::new(db.clone());
-        let rename = ingest.log(run.clone(), tag("mlflow.runName", "new"), Limits::default());
         let param = ingest.log(run.clone(), param("k", "1"), Limits::default());
-        let (rename, param, ()) =
-            tokio::join!(rename, param, async { other.execute_batch("ROLLBACK").unwrap() });
+        let rename = ingest.log(run.clone(), tag("mlflow.runName", "new"), Limits::default());
+        let (param, rename, ()) =
+            tokio::join!(param, rename, async { other.execute_batch("ROLLBACK").unwrap() });
         assert!(matches!(rename, Err(Error::Constraint { .. })), "{rename:?}");
         assert!(param.is_ok(), "{param:?}");
         let run = get_run(&db, &run).await;
