@@ -20,7 +20,7 @@ pub struct DataOptions {
     #[arg(long, env = "MLFLOW_REGISTRY_STORE_URI", value_name = "URI")]
     registry_store_uri: Option<String>,
 
-    /// Refuse a database of an older MLflow instead of migrating it at the start; `ferroflow db upgrade` does that then.
+    /// Do not migrate a database of an older MLflow at the start, but wait until `ferroflow db upgrade` has.
     #[arg(long, env = "FERROFLOW_NO_DATABASE_MIGRATION", value_parser = truth, num_args = 0..=1, require_equals = true, default_missing_value = "true", default_value = "false", action = ArgAction::Set, hide_default_value = true, value_name = "BOOL")]
     pub no_database_migration: bool,
 
