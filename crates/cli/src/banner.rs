@@ -108,6 +108,17 @@ mod tests {
     }
 
     #[test]
+    fn why_it_is_not_ready_is_plain_to_see() {
+        let text =
+            |colours| not_ready("cannot open it.", "looking", "127.0.0.1:5000".parse().unwrap(), colours);
+        assert!(text(true).starts_with("\n\x1b[1;31mNot ready: cannot open it.\x1b[0m\n"), "{}", text(true));
+        assert_eq!(
+            text(false),
+            "\nNot ready: cannot open it.\n  Listening on 127.0.0.1:5000, answering 503, and looking. Ctrl-C ends it.\n\n"
+        );
+    }
+
+    #[test]
     fn users_of_artifact_stores_are_not_shown() {
         for (uri, expected) in [
             ("ftp://user:pass@host/path", "ftp://host/path"),
