@@ -14,6 +14,7 @@ mod postgres;
 mod row;
 mod sqlite;
 mod tls;
+mod transient;
 mod value;
 
 pub use alter::{Alter, LOCK};
