@@ -42,6 +42,7 @@ class Server:
     directory: Path
     backend_uri: str
     command: list[str] = field(repr=False, default_factory=list)
+    environment: dict[str, str] = field(repr=False, default_factory=dict)
 
     @property
     def url(self) -> str:
@@ -108,19 +109,29 @@ def _start(kind: str, command: list[str], directory: Path, uri: str, environment
         *("--host", "127.0.0.1"),
         *("--port", str(port)),
     ]
+    environment = {**_inherited_environment(), **environment}
+    server = Server(kind, _spawn(full, directory, environment), port, directory, uri, full, environment)
+    _wait_until_ready(server)
+    return server
+
+
+def restart(server: Server) -> None:
+    """Starts a server again that has ended, on the same port."""
+    server.process = _spawn(server.command, server.directory, server.environment)
+    _wait_until_ready(server)
+
+
+def _spawn(command: list[str], directory: Path, environment: dict[str, str]) -> subprocess.Popen[bytes]:
     with open(directory / "server.log", "ab") as log:
-        process = subprocess.Popen(
-            full,
+        return subprocess.Popen(
+            command,
             cwd=directory,
-            env={**_inherited_environment(), **environment},
+            env=environment,
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=subprocess.STDOUT,
             start_new_session=True,
         )
-    server = Server(kind, process, port, directory, uri, full)
-    _wait_until_ready(server)
-    return server
 
 
 def _inherited_environment() -> dict[str, str]:
