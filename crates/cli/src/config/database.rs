@@ -37,6 +37,14 @@ pub struct DatabaseOptions {
     #[arg(long, env = "FERROFLOW_DB_SSLROOTCERT", value_name = "FILE")]
     db_sslrootcert: Option<String>,
 
+    /// This client's certificate, a PEM file, if the server asks for one.
+    #[arg(long, env = "FERROFLOW_DB_SSLCERT", value_name = "FILE")]
+    db_sslcert: Option<String>,
+
+    /// The key of that certificate, a PEM file that only its owner can read.
+    #[arg(long, env = "FERROFLOW_DB_SSLKEY", value_name = "FILE")]
+    db_sslkey: Option<String>,
+
     /// Connections that are kept; 0 is the default [default: 10].
     #[arg(long, env = "MLFLOW_SQLALCHEMYSTORE_POOL_SIZE", value_name = "N")]
     db_pool_size: Option<usize>,
@@ -101,6 +109,8 @@ impl DatabaseOptions {
             password_file: self.db_password_file.clone(),
             sslmode: self.db_sslmode.clone(),
             sslrootcert: self.db_sslrootcert.clone(),
+            sslcert: self.db_sslcert.clone(),
+            sslkey: self.db_sslkey.clone(),
         }
     }
 

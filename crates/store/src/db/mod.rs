@@ -11,6 +11,7 @@ mod dialect;
 mod group;
 mod ingest;
 mod postgres;
+mod reach;
 mod row;
 mod sqlite;
 mod tls;

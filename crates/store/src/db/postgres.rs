@@ -23,7 +23,7 @@ pub(super) struct Pool(Connections);
 impl Pool {
     pub(super) async fn open(address: &PostgresAddress, options: &PoolOptions) -> Result<Self> {
         let this = Self(Connections::new(address, options)?);
-        drop(this.connection().await?);
+        this.connection().await?.give_back();
         Ok(this)
     }
 
@@ -53,7 +53,7 @@ impl Pool {
     {
         let mut client = self.connection().await?;
         let done = transact(&mut client, self.0.statements(), f).await;
-        discard_if_lost(client, &done);
+        give_back(client, &done);
         done
     }
 
@@ -65,7 +65,7 @@ impl Pool {
         loop {
             let client = self.connection().await?;
             let done = f.clone()(&mut Tx::PostgresRead(&client, self.0.statements())).await;
-            discard_if_lost(client, &done);
+            give_back(client, &done);
             match done {
                 Err(Error::Conflict(_) | Error::Disconnected(_)) if tries < TRIES => {}
                 done => return done,
@@ -99,10 +99,12 @@ where
     }
 }
 
-/// Keeps a lost connection from going back to the pool, which may not have noticed yet.
-fn discard_if_lost<T>(client: Lease, done: &Result<T>) {
+/// Gives a connection back, unless it is lost, which the pool may not have noticed yet.
+fn give_back<T>(client: Lease, done: &Result<T>) {
     if matches!(done, Err(Error::Disconnected(_))) {
         client.discard();
+    } else {
+        client.give_back();
     }
 }
 
