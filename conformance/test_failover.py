@@ -94,7 +94,9 @@ def test_a_primary_that_became_read_only_has_moved(fleet: Fleet, primary: Cluste
     run = create_run(server.port, "demoted")
     fill_the_pool(server, run)
     on_standby = standby.uri(name)
-    wait_until(lambda: query(on_standby, "SELECT count(*) FROM runs") == [(1,)], "the standby has all")
+    ((written,),) = query(primary.uri(name), "SELECT pg_current_wal_lsn()::text")
+    has_all = "SELECT pg_last_wal_replay_lsn() >= %s::pg_lsn"
+    wait_until(lambda: query(standby.uri("postgres"), has_all, written) == [(True,)], "the standby has all")
     standby.promote()
     primary.execute("ALTER SYSTEM SET default_transaction_read_only = on")
     primary.execute("SELECT pg_reload_conf()")

@@ -152,9 +152,13 @@ async fn connect_by(
         match config.ssl_mode(*mode).connect(tls.clone()).await {
             // pg_hba.conf has no line for this user with TLS, or without: the other way may have one.
             Err(error) if is_refused_login(&error) && refused.is_none() => refused = Some(error),
-            // The first refusal says more than that there is no TLS to try the second way with.
-            Err(error) if !is_refused_login(&error) => return Err(refused.unwrap_or(error)),
-            done => return done,
+            // What was said about the login with TLS is the better advice, and that there is no TLS is none.
+            Err(error) => {
+                return Err(refused
+                    .filter(|_| !is_refused_login(&error) || *mode == SslMode::Disable)
+                    .unwrap_or(error));
+            }
+            Ok(session) => return Ok(session),
         }
     }
     Err(refused.expect("there is a mode, and it was refused"))
