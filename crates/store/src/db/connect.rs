@@ -132,6 +132,10 @@ impl Connections {
         Ok(Lease { client: Some(client), pool: self.0.clone() })
     }
 
+    pub(super) fn longest_wait(&self) -> Duration {
+        self.0.manager().options.wait
+    }
+
     /// Whether statements have names at present.
     pub(super) fn statements(&self) -> Statements {
         if self.0.manager().named.load(Ordering::Relaxed) { Statements::Named } else { Statements::Unnamed }

@@ -31,6 +31,7 @@ use connect::Statements;
 use deadpool_postgres::ClientWrapper;
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
+use std::time::Duration;
 
 /// A database: a pool of PostgreSQL connections, or one SQLite file with its writer and reader threads.
 #[derive(Clone)]
@@ -77,6 +78,14 @@ impl Db {
         match &self.0 {
             Engine::Postgres(_) => Dialect::Postgres,
             Engine::Sqlite(_) => Dialect::Sqlite,
+        }
+    }
+
+    /// How long a request may wait for others before it is told to come back.
+    pub fn longest_wait(&self) -> Duration {
+        match &self.0 {
+            Engine::Postgres(pool) => pool.longest_wait(),
+            Engine::Sqlite(_) => PoolOptions::default().wait,
         }
     }
 

@@ -27,6 +27,10 @@ impl Pool {
         Ok(this)
     }
 
+    pub(super) fn longest_wait(&self) -> Duration {
+        self.0.longest_wait()
+    }
+
     async fn connection(&self) -> Result<Lease> {
         self.0.get().await
     }

@@ -11,6 +11,7 @@ use futures_util::FutureExt;
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 use tokio::sync::oneshot;
+use tokio::time::timeout;
 
 /// What is logged to a run.
 #[derive(Clone)]
@@ -58,7 +59,10 @@ impl Ingest {
         let logged = Logged { run_id, entry: entry.checked(limits)?, limits };
         let (answer, answered) = oneshot::channel();
         self.waiting.push(Waiting { logged, answer })?;
-        answered.await.map_err(|_| Error::Database("a group of writes panicked".into()))?
+        let answered = timeout(self.db.longest_wait(), answered).await;
+        let answered =
+            answered.map_err(|_| Error::Unavailable("the writes before this one take too long".into()))?;
+        answered.map_err(|_| Error::Database("a group of writes panicked".into()))?
     }
 }
 
@@ -103,7 +107,9 @@ async fn alone(db: &Db, logged: Logged, place: Option<Arc<Place<Waiting>>>) -> R
 }
 
 async fn run(db: Db, group: Vec<Waiting>, place: Arc<Place<Waiting>>) {
-    let (group, answers): (Vec<_>, Vec<_>) = group.into_iter().map(|w| (w.logged, w.answer)).unzip();
+    // Who has been told to come back, or has gone away, will log it again.
+    let group = group.into_iter().filter(|waiting| !waiting.answer.is_closed());
+    let (group, answers): (Vec<_>, Vec<_>) = group.map(|w| (w.logged, w.answer)).unzip();
     let group: Arc<[Logged]> = group.into();
     // Whoever does not wait for the answer any more has gone away; what is committed stays.
     match joint(&db, &group, &place).await {
@@ -133,7 +139,7 @@ async fn joint(
     group: &Arc<[Logged]>,
     place: &Arc<Place<Waiting>>,
 ) -> Option<Result<Vec<Result<()>>>> {
-    if group.len() == 1 {
+    if group.len() <= 1 {
         return None;
     }
     let (group, place) = (Arc::clone(group), Arc::clone(place));
