@@ -117,9 +117,7 @@ impl From<tokio_postgres::Error> for Error {
         } else if code.code().starts_with("23") || code.code().starts_with("22") {
             Self::Constraint { kind: Constraint::Other, message }
         // Class 08: connection, 53: resources, 57: operator intervention (a time limit, among others).
-        } else if *code == S::LOCK_NOT_AVAILABLE
-            || ["08", "53", "57"].iter().any(|class| code.code().starts_with(class))
-        {
+        } else if ["08", "53", "57"].iter().any(|class| code.code().starts_with(class)) {
             Self::Unavailable(message)
         } else if *code == S::LOCK_NOT_AVAILABLE {
             Self::Unavailable(format!("{message}: another session holds the table"))

@@ -11,7 +11,8 @@ use futures_util::future::join_all;
 use store::Error;
 use store::db::{Db, Dialect};
 use store::experiments::ExperimentId;
-use store::runs::ingest::{Entry, Ingest};
+use store::runs::ingest::Ingest;
+use store::runs::log::{Batch, Entry};
 use store::runs::{self, NewRun};
 
 fn metric(key: &str, value: f64, step: i64) -> Entry {
@@ -139,6 +140,47 @@ async fn one_that_the_database_refuses_spoils_nothing_for_the_others() {
             assert_eq!(answer == "done", n != 10, "{n}: {answer}");
         }
         assert_eq!(get_run(&db, &run).await.data.params.len(), 19);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn batches_that_are_logged_together_stay_whole() {
+    for_each_engine(async |db| {
+        let run = new_run(&db).await;
+        assert_eq!(log_at_once(&db, vec![(&run, param("old", "1"))]).await, ["done"]);
+        let batch = |n: usize| {
+            let Entry::Metric(metric) = metric("m", 0.5, n as i64) else { unreachable!("made as one") };
+            let old = pair("old", if n == 5 { "2" } else { "1" });
+            let name = Some(pair("mlflow.runName", "renamed")).filter(|_| n == 7);
+            let tags = [pair("t", &n.to_string())].into_iter().chain(name).collect();
+            (
+                run.as_str(),
+                Entry::Batch(Batch {
+                    metrics: vec![metric],
+                    params: vec![old, pair(&n.to_string(), "1")],
+                    tags,
+                }),
+            )
+        };
+        let mut entries: Vec<_> = (0..20).map(batch).collect();
+        entries.insert(10, ("nosuchrun", Entry::Batch(Batch::default())));
+        let answers = log_at_once(&db, entries).await;
+        for (n, answer) in answers.iter().enumerate() {
+            match n {
+                5 => assert!(
+                    answer.contains("[{'key': 'old', 'old_value': '1', 'new_value': '2'}]"),
+                    "{answer}"
+                ),
+                10 => assert!(answer.contains("nosuchrun"), "{answer}"),
+                _ => assert_eq!(answer, "done", "answer {n}"),
+            }
+        }
+        let run = get_run(&db, &run).await;
+        assert_eq!(run.info.run_name.as_deref(), Some("renamed"));
+        assert_eq!(run.data.params.len(), 1 + 19, "all but those of the batch that was refused");
+        assert!(run.data.params.iter().all(|p| p.key != "5" && p.value == "1"), "{:?}", run.data.params);
+        assert_eq!(points(&db).await.len(), 19);
     })
     .await;
 }

@@ -9,7 +9,8 @@ use store::Error;
 use store::db::Db;
 use store::experiments::{self, ExperimentId};
 use store::logged_models::{self, NewLoggedModel};
-use store::runs::log::{self, Batch};
+use store::runs::ingest::Ingest;
+use store::runs::log::{Batch, Entry};
 use store::runs::{self, NewRun};
 use store::search::logged_models::{LoggedModelQuery, OrderBy};
 
@@ -67,8 +68,7 @@ async fn new_run(db: &Db) -> String {
 async fn log_metrics(db: &Db, run_id: &str, metrics: Vec<Metric>) -> store::Result<()> {
     let run_id = run_id.to_owned();
     let batch = Batch { metrics, params: vec![], tags: vec![] };
-    db.write(move |tx| Box::pin(async move { log::log_batch(tx, &run_id, batch, Limits::default()).await }))
-        .await
+    Ingest::new(db.clone()).log(run_id, Entry::Batch(batch), Limits::default()).await
 }
 
 fn point(model_id: &str, key: &str, value: f64, step: i64) -> Metric {

@@ -11,7 +11,8 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 use common::for_each_engine;
 use store::db::Db;
 use store::experiments::{self, ExperimentId, NewExperiment};
-use store::runs::log::{self, Batch};
+use store::runs::ingest::Ingest;
+use store::runs::log::{Batch, Entry};
 use store::runs::{self, NewRun, RunUpdate};
 use store::{Error, metrics};
 
@@ -54,8 +55,7 @@ async fn get_run(db: &Db, run_id: &str) -> Run {
 
 async fn log_batch(db: &Db, run_id: &str, batch: Batch) -> store::Result<()> {
     let run_id = run_id.to_owned();
-    db.write(move |tx| Box::pin(async move { log::log_batch(tx, &run_id, batch, Limits::default()).await }))
-        .await
+    Ingest::new(db.clone()).log(run_id, Entry::Batch(batch), Limits::default()).await
 }
 
 fn batch(metrics: Vec<Metric>, params: Vec<Tag>, tags: Vec<Tag>) -> Batch {

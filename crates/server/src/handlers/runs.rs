@@ -13,8 +13,8 @@ use api::{
 use axum::extract::State;
 use store::datasets;
 use store::experiments::{self, ExperimentId};
-use store::runs::ingest::Entry;
-use store::runs::{self, NewRun, RunUpdate, log, log_model};
+use store::runs::log::{self, Batch, Entry};
+use store::runs::{self, NewRun, RunUpdate, log_model};
 use store::search::runs::RunQuery;
 
 /// `POST runs/create`
@@ -102,15 +102,12 @@ pub async fn log_param(State(app): State<App>, Proto(request): Proto<LogKeyValue
 pub async fn log_batch(State(app): State<App>, JsonBody(body): JsonBody) -> Reply<Empty> {
     let request = LogBatch::from_body(&body)?;
     let run_id = request.run_id.unwrap_or_default();
-    let batch = log::Batch {
+    let batch = Batch {
         metrics: request.metrics.into_iter().map(Into::into).collect(),
         params: request.params,
         tags: request.tags,
     };
-    let limits = app.settings().limits;
-    app.db()
-        .write(move |tx| Box::pin(async move { log::log_batch(tx, &run_id, batch, limits).await }))
-        .await?;
+    app.ingest().log(run_id, Entry::Batch(batch), app.settings().limits).await?;
     empty()
 }
 

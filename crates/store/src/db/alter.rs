@@ -113,7 +113,7 @@ where
     F: for<'t> FnOnce(&'t mut Tx<'_>) -> BoxFuture<'t, Result<T>>,
 {
     conn.execute_batch("BEGIN IMMEDIATE")?;
-    let done = now(f(&mut Tx::Sqlite(conn)));
+    let done = now(f(&mut Tx(super::Connection::Sqlite(conn))));
     let done = done.and_then(|value| conn.execute_batch("COMMIT").map(|()| value).map_err(Error::from));
     if !conn.is_autocommit() {
         let _ = conn.execute_batch("ROLLBACK");

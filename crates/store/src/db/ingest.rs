@@ -14,9 +14,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 /// Groups that are at their statements at a time.
 const AT_STATEMENTS: usize = 2;
 /// Groups on their way at a time, those that wait for their commit among them. They leave some of the connections to others.
-const GROUPS: usize = 8;
-/// Requests of one group at the most, so that the first of them need not wait long.
-const LARGEST: usize = 256;
+const GROUPS: usize = 4;
+/// Rows of one group at the most, so that the first of its requests need not wait long.
+const LARGEST: usize = 512;
 /// Requests that may wait; more are told to come back.
 const QUEUE: usize = 4096;
 
@@ -37,7 +37,8 @@ struct Inner<Job: Send + 'static> {
 }
 
 struct State<Job> {
-    waiting: VecDeque<Job>,
+    /// With the rows of each.
+    waiting: VecDeque<(usize, Job)>,
     at_statements: usize,
     groups: usize,
 }
@@ -51,16 +52,16 @@ impl<Job: Send + 'static> Ingest<Job> {
         Self(Arc::new(Inner { run: Box::new(run), state: Mutex::new(state) }))
     }
 
-    /// Adds a job. It is run even if whoever asked for it goes away.
+    /// Adds a job of so many rows. It is run even if whoever asked for it goes away.
     ///
     /// # Errors
     /// [`Error::Unavailable`] when too many wait.
-    pub fn push(&self, job: Job) -> Result<()> {
+    pub fn push(&self, rows: usize, job: Job) -> Result<()> {
         let mut state = self.0.state();
         if state.waiting.len() >= QUEUE {
             return Err(Error::Unavailable("too many requests are waiting".into()));
         }
-        state.waiting.push_back(job);
+        state.waiting.push_back((rows, job));
         Inner::start(&self.0, state);
         Ok(())
     }
@@ -89,13 +90,19 @@ impl<Job: Send + 'static> Drop for Place<Job> {
 impl<Job: Send + 'static> Inner<Job> {
     /// Starts a group of what waits, if there is a place for one.
     fn start(inner: &Arc<Self>, mut state: MutexGuard<'_, State<Job>>) {
-        let len = state.waiting.len().min(LARGEST);
-        if len == 0 || state.at_statements >= AT_STATEMENTS || state.groups >= GROUPS {
+        if state.waiting.is_empty() || state.at_statements >= AT_STATEMENTS || state.groups >= GROUPS {
             return;
         }
         state.at_statements += 1;
         state.groups += 1;
-        let group = state.waiting.drain(..len).collect();
+        let mut room = LARGEST;
+        let fits = |(rows, _): &&(usize, Job)| {
+            let fits = room > 0;
+            room = room.saturating_sub(*rows);
+            fits
+        };
+        let len = state.waiting.iter().take_while(fits).count();
+        let group = state.waiting.drain(..len).map(|(_, job)| job).collect();
         drop(state);
         let place = Place { queue: Arc::clone(inner), statements_done: AtomicBool::new(false) };
         tokio::spawn((inner.run)(group, Arc::new(place)));
@@ -136,14 +143,14 @@ mod tests {
         let (queue, mut groups, _go) = queue();
         let mut places = Vec::new();
         for n in 0..AT_STATEMENTS {
-            queue.push(n).unwrap();
+            queue.push(1, n).unwrap();
             let (group, place) = groups.recv().await.unwrap();
             assert_eq!(group, [n], "who comes alone goes alone");
             places.push(place);
         }
         let late: Vec<_> = (100..100 + LARGEST + 1).collect();
         for &n in &late {
-            queue.push(n).unwrap();
+            queue.push(1, n).unwrap();
         }
         assert!(groups.is_empty(), "enough are at their statements");
         places[0].statements_done();
@@ -156,16 +163,32 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_group_has_so_many_rows() {
+        let (queue, mut groups, _go) = queue();
+        let mut places = Vec::new();
+        for n in 0..AT_STATEMENTS {
+            queue.push(LARGEST, n).unwrap();
+            places.push(groups.recv().await.unwrap());
+        }
+        for n in 100..103 {
+            queue.push(LARGEST / 2, n).unwrap();
+        }
+        places.clear();
+        assert_eq!(groups.recv().await.unwrap().0, [100, 101]);
+        assert_eq!(groups.recv().await.unwrap().0, [102]);
+    }
+
+    #[tokio::test]
     async fn so_many_are_on_their_way_and_no_more() {
         let (queue, mut groups, go) = queue();
         let mut places = Vec::new();
         for n in 0..GROUPS {
-            queue.push(n).unwrap();
+            queue.push(1, n).unwrap();
             let (_, place) = groups.recv().await.unwrap();
             place.statements_done();
             places.push(place);
         }
-        queue.push(100).unwrap();
+        queue.push(1, 100).unwrap();
         assert!(groups.is_empty());
         places.pop();
         go.add_permits(1);
@@ -177,10 +200,10 @@ mod tests {
         let (queue, mut groups, go) = queue();
         go.add_permits(100);
         for _ in 0..2 * GROUPS {
-            queue.push(13).unwrap();
+            queue.push(1, 13).unwrap();
             tokio::task::yield_now().await;
         }
-        queue.push(1).unwrap();
+        queue.push(1, 1).unwrap();
         assert_eq!(groups.recv().await.unwrap().0.last(), Some(&1));
     }
 
@@ -189,12 +212,12 @@ mod tests {
         let (queue, mut groups, _go) = queue();
         let mut places = Vec::new();
         for n in 0..AT_STATEMENTS {
-            queue.push(n).unwrap();
+            queue.push(1, n).unwrap();
             places.push(groups.recv().await.unwrap());
         }
         for n in 0..QUEUE {
-            queue.push(n).unwrap();
+            queue.push(1, n).unwrap();
         }
-        assert!(matches!(queue.push(0), Err(Error::Unavailable(_))));
+        assert!(matches!(queue.push(1, 0), Err(Error::Unavailable(_))));
     }
 }

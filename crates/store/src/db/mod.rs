@@ -13,6 +13,7 @@ mod ingest;
 mod postgres;
 mod reach;
 mod row;
+mod session;
 mod sqlite;
 mod tls;
 mod value;
@@ -25,10 +26,8 @@ pub use ingest::{Ingest, Place};
 pub use row::Row;
 pub use value::Value;
 
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::uri::DatabaseUri;
-use connect::Statements;
-use deadpool_postgres::ClientWrapper;
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use std::time::Duration;
@@ -44,12 +43,10 @@ enum Engine {
 }
 
 /// A transaction (or, for reads on PostgreSQL, a connection in autocommit) on which statements run.
-pub enum Tx<'a> {
-    /// A PostgreSQL transaction.
-    Postgres(deadpool_postgres::Transaction<'a>, Statements),
-    /// A PostgreSQL connection outside a transaction, for reads.
-    PostgresRead(&'a ClientWrapper, Statements),
-    /// A SQLite connection inside a transaction.
+pub struct Tx<'a>(Connection<'a>);
+
+enum Connection<'a> {
+    Postgres(session::Session<'a>),
     Sqlite(&'a mut rusqlite::Connection),
 }
 
@@ -142,9 +139,9 @@ impl Db {
 impl Tx<'_> {
     /// Which SQL this transaction speaks, where it matters.
     pub fn dialect(&self) -> Dialect {
-        match self {
-            Self::Postgres(..) | Self::PostgresRead(..) => Dialect::Postgres,
-            Self::Sqlite(_) => Dialect::Sqlite,
+        match &self.0 {
+            Connection::Postgres(_) => Dialect::Postgres,
+            Connection::Sqlite(_) => Dialect::Sqlite,
         }
     }
 
@@ -153,12 +150,9 @@ impl Tx<'_> {
     /// # Errors
     /// See [`Error`].
     pub async fn exec(&mut self, sql: &str, args: &[Value]) -> Result<u64> {
-        match self {
-            Self::Postgres(tx, s) => postgres::exec(&**tx, s.kept(&tx.statement_cache), sql, args).await,
-            Self::PostgresRead(client, s) => {
-                postgres::exec(&***client, s.kept(&client.statement_cache), sql, args).await
-            }
-            Self::Sqlite(conn) => sqlite::exec(conn, sql, args),
+        match &mut self.0 {
+            Connection::Postgres(session) => session.exec(sql, args).await,
+            Connection::Sqlite(conn) => sqlite::exec(conn, sql, args),
         }
     }
 
@@ -172,12 +166,9 @@ impl Tx<'_> {
         args: &[Value],
         map: impl Fn(&Row) -> Result<T>,
     ) -> Result<Vec<T>> {
-        match self {
-            Self::Postgres(tx, s) => postgres::all(&**tx, s.kept(&tx.statement_cache), sql, args, map).await,
-            Self::PostgresRead(client, s) => {
-                postgres::all(&***client, s.kept(&client.statement_cache), sql, args, map).await
-            }
-            Self::Sqlite(conn) => sqlite::all(conn, sql, args, map),
+        match &mut self.0 {
+            Connection::Postgres(session) => session.all(sql, args, map).await,
+            Connection::Sqlite(conn) => sqlite::all(conn, sql, args, map),
         }
     }
 
@@ -193,14 +184,9 @@ impl Tx<'_> {
         args: &[Value],
         each: impl FnMut(usize, &Row) -> Result<()>,
     ) -> Result<()> {
-        match self {
-            Self::Postgres(tx, s) => {
-                postgres::each_of(&**tx, s.kept(&tx.statement_cache), queries, args, each).await
-            }
-            Self::PostgresRead(client, s) => {
-                postgres::each_of(&***client, s.kept(&client.statement_cache), queries, args, each).await
-            }
-            Self::Sqlite(conn) => sqlite::each_of(conn, queries, args, each),
+        match &mut self.0 {
+            Connection::Postgres(session) => session.each_of(queries, args, each).await,
+            Connection::Sqlite(conn) => sqlite::each_of(conn, queries, args, each),
         }
     }
 
@@ -217,10 +203,9 @@ impl Tx<'_> {
         args: &[Value],
         look: impl FnMut(&Row) -> Result<()>,
     ) -> Result<()> {
-        match self {
-            Self::Postgres(tx, _) => postgres::each_typed(&**tx, sql, args, look).await,
-            Self::PostgresRead(client, _) => postgres::each_typed(&***client, sql, args, look).await,
-            Self::Sqlite(conn) => sqlite::each(conn, sql, args, look),
+        match &mut self.0 {
+            Connection::Postgres(session) => session.each(sql, args, look).await,
+            Connection::Sqlite(conn) => sqlite::each(conn, sql, args, look),
         }
     }
 
@@ -234,10 +219,9 @@ impl Tx<'_> {
         args: &[Value],
         map: impl Fn(&Row) -> Result<T>,
     ) -> Result<Vec<T>> {
-        match self {
-            Self::Postgres(tx, _) => postgres::all_typed(&**tx, sql, args, map).await,
-            Self::PostgresRead(client, _) => postgres::all_typed(&***client, sql, args, map).await,
-            Self::Sqlite(conn) => sqlite::all(conn, sql, args, map),
+        match &mut self.0 {
+            Connection::Postgres(session) => session.all_once(sql, args, map).await,
+            Connection::Sqlite(conn) => sqlite::all(conn, sql, args, map),
         }
     }
 
@@ -260,17 +244,42 @@ impl Tx<'_> {
     /// # Errors
     /// See [`Error`].
     pub async fn insert_many(&mut self, bulk: &Bulk, columns: &[Column]) -> Result<u64> {
-        debug_assert!(columns.windows(2).all(|w| w[0].len() == w[1].len()), "columns of one length");
-        if columns.first().is_none_or(|c| c.len() == 0) {
-            return Ok(0);
+        match &mut self.0 {
+            Connection::Postgres(session) => session.insert_many(bulk, columns).await,
+            Connection::Sqlite(conn) => sqlite::insert_many(conn, bulk, columns),
         }
-        match self {
-            Self::Postgres(tx, s) => {
-                let kept = s.kept(&tx.statement_cache);
-                postgres::insert_many(&**tx, kept, &bulk.postgres(columns), columns).await
+    }
+
+    /// Runs a query of fixed text, looks at its rows with `check`, and inserts rows as [`Tx::insert_many`] does. Answers how
+    /// many rows each insert inserted or changed.
+    ///
+    /// PostgreSQL gets all of it in one round trip, before `check` has seen anything: when it fails, so must the transaction.
+    /// SQLite has changed nothing then.
+    ///
+    /// # Errors
+    /// What `check` fails with comes first; else see [`Error`].
+    pub async fn insert_if<T, const N: usize>(
+        &mut self,
+        sql: &str,
+        args: &[Value],
+        map: impl Fn(&Row) -> Result<T>,
+        check: impl FnOnce(Vec<T>) -> Result<()>,
+        inserts: [(&Bulk, &[Column]); N],
+    ) -> Result<[u64; N]> {
+        match &mut self.0 {
+            Connection::Postgres(session) => {
+                let (rows, inserted) = session.query_and_insert(sql, args, map, inserts).await?;
+                check(rows?)?;
+                inserted
             }
-            Self::PostgresRead(..) => Err(Error::Database("insert outside a write transaction".into())),
-            Self::Sqlite(conn) => sqlite::insert_many(conn, &bulk.sqlite(columns), columns),
+            Connection::Sqlite(conn) => {
+                check(sqlite::all(conn, sql, args, map)?)?;
+                let mut counts = [0; N];
+                for (count, (bulk, columns)) in counts.iter_mut().zip(inserts) {
+                    *count = sqlite::insert_many(conn, bulk, columns)?;
+                }
+                Ok(counts)
+            }
         }
     }
 
@@ -279,12 +288,17 @@ impl Tx<'_> {
     /// # Errors
     /// See [`Error`].
     pub async fn script(&mut self, sql: &str) -> Result<()> {
-        match self {
-            Self::Postgres(tx, _) => Ok(tx.batch_execute(sql).await?),
-            Self::PostgresRead(client, _) => Ok(client.batch_execute(sql).await?),
-            Self::Sqlite(conn) => Ok(conn.execute_batch(sql)?),
+        match &mut self.0 {
+            Connection::Postgres(session) => session.script(sql).await,
+            Connection::Sqlite(conn) => Ok(conn.execute_batch(sql)?),
         }
     }
+}
+
+/// Whether there is no row in these columns.
+fn is_empty(columns: &[Column]) -> bool {
+    debug_assert!(columns.windows(2).all(|w| w[0].len() == w[1].len()), "columns of one length");
+    columns.first().is_none_or(|c| c.len() == 0)
 }
 
 /// Runs a future that does not wait, because it only talks to in-process SQLite.

@@ -1,7 +1,7 @@
 //! SQLite: one writer thread that commits what is queued in one go, and reader threads on the write-ahead log.
 
 use super::group::Queue;
-use super::{Column, Row, Tx, Value, now};
+use super::{Bulk, Column, Row, Tx, Value, now};
 use crate::error::{Error, Result};
 use futures_util::future::BoxFuture;
 use rusqlite::{CachedStatement, Connection, OpenFlags};
@@ -113,7 +113,7 @@ where
     let run: Run = Box::new(move |conn| {
         // A panic must cost its own request only, not the thread that everyone's writes go through.
         let done = match conn {
-            Ok(conn) => catch_unwind(AssertUnwindSafe(|| now(f(&mut Tx::Sqlite(conn)))))
+            Ok(conn) => catch_unwind(AssertUnwindSafe(|| now(f(&mut Tx(super::Connection::Sqlite(conn))))))
                 .unwrap_or_else(|_| Err(Error::Database("a request panicked".into()))),
             Err(error) => Err(Error::Unavailable(error.to_string())),
         };
@@ -314,8 +314,11 @@ pub(super) fn each_of(
     Ok(())
 }
 
-pub(super) fn insert_many(conn: &Connection, sql: &str, columns: &[Column]) -> Result<u64> {
-    let mut statement = prepare(conn, sql)?;
+pub(super) fn insert_many(conn: &Connection, bulk: &Bulk, columns: &[Column]) -> Result<u64> {
+    if super::is_empty(columns) {
+        return Ok(0);
+    }
+    let mut statement = prepare(conn, &bulk.sqlite(columns))?;
     let mut changed = 0;
     for row in 0..columns[0].len() {
         for (index, column) in (1..).zip(columns) {

@@ -1,7 +1,7 @@
 //! What clients log to a run: metrics, params, tags, one by one or as a batch.
 
-use super::{ActiveRun, RUN_NAME_TAG, RunUpdate, active, update};
-use crate::db::{Bulk, Column, Row, Tx, Value};
+use super::{ActiveRun, RUN_NAME_TAG, active, must_be_active, no_run};
+use crate::db::{Bulk, Column, Dialect, Tx, Value};
 use crate::error::{Error, Result};
 use crate::logged_models;
 use api::error::{invalid, not_found};
@@ -9,50 +9,20 @@ use api::validate::{self, Limits, python_repr};
 use api::{Metric, Tag};
 use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
 
-/// Logs one point.
-///
-/// # Errors
-/// `RESOURCE_DOES_NOT_EXIST`, `INVALID_PARAMETER_VALUE`.
-pub async fn log_metric(tx: &mut Tx<'_>, run_id: &str, metric: Metric) -> Result<()> {
-    validate::metric(&metric, "")?;
-    let run = active(tx, run_id).await?;
-    insert_metrics(tx, &run, &[metric]).await
-}
-
-/// Logs one param; the same value again is fine, another one is refused.
-///
-/// # Errors
-/// `RESOURCE_DOES_NOT_EXIST`, `INVALID_PARAMETER_VALUE`.
-pub async fn log_param(tx: &mut Tx<'_>, run_id: &str, param: Tag, limits: Limits) -> Result<()> {
-    let param = validate::param(param, "", limits)?;
-    let run = active(tx, run_id).await?;
-    match insert_params(tx, &run, vec![param]).await?.pop() {
-        None => Ok(()),
-        Some(clash) => Err(changed_param(run_id, &clash.key, &clash.old, &clash.new)),
-    }
-}
-
-pub(super) fn changed_param(run_id: &str, key: &str, old: &str, new: &str) -> Error {
-    invalid(format!(
-        "Changing param values is not allowed. Param with key='{key}' was already logged with value='{old}' for run \
-         ID='{run_id}'. Attempted logging new value '{new}'."
-    ))
-    .into()
-}
-
-/// Sets one tag; `mlflow.runName` renames the run, too.
-///
-/// # Errors
-/// `RESOURCE_DOES_NOT_EXIST`, `INVALID_PARAMETER_VALUE`.
-pub async fn set_tag(tx: &mut Tx<'_>, run_id: &str, tag: Tag, limits: Limits) -> Result<()> {
-    let tag = validate::tag(tag, "", limits)?;
-    let run = active(tx, run_id).await?;
-    set_tags(tx, &run, vec![tag]).await
+/// What one request logs to a run.
+#[derive(Clone)]
+#[expect(missing_docs, reason = "the variants are what they are named")]
+pub enum Entry {
+    Metric(Metric),
+    Param(Tag),
+    Tag(Tag),
+    Batch(Batch),
 }
 
 /// What `runs/log-batch` carries.
-#[derive(Clone)]
+#[derive(Clone, Default)]
 #[expect(missing_docs, reason = "the fields are the wire's own")]
 pub struct Batch {
     pub metrics: Vec<Metric>,
@@ -60,27 +30,67 @@ pub struct Batch {
     pub tags: Vec<Tag>,
 }
 
-/// Logs a batch: all of it, or nothing. (MLflow commits params, metrics and tags one after the other.)
-///
-/// # Errors
-/// `RESOURCE_DOES_NOT_EXIST`, `INVALID_PARAMETER_VALUE`.
-pub async fn log_batch(tx: &mut Tx<'_>, run_id: &str, batch: Batch, limits: Limits) -> Result<()> {
-    let batch = check_batch(run_id, batch, limits)?;
-    let run = active(tx, run_id).await?;
-    let clashes = insert_params(tx, &run, batch.params).await?;
-    if !clashes.is_empty() {
-        let list: Vec<_> = clashes.iter().map(Clash::as_python).collect();
-        return Err(invalid(format!(
-            "Changing param values is not allowed. Params were already logged='[{}]' for run ID='{run_id}'.",
-            list.join(", ")
-        ))
-        .into());
-    }
-    insert_metrics(tx, &run, &batch.metrics).await?;
-    set_tags(tx, &run, batch.tags).await
+/// An entry that has passed all checks that need no database, and its run.
+pub(super) struct Logged {
+    run_id: String,
+    batch: Batch,
+    /// Whether a refused param is one of several, for the words of the refusal.
+    is_batch: bool,
 }
 
-fn check_batch(run_id: &str, batch: Batch, limits: Limits) -> Result<Batch> {
+/// As many rows at most go well together with those of other requests; with more, there is nothing left to gain.
+const SMALL: usize = 100;
+
+impl Logged {
+    /// # Errors
+    /// `INVALID_PARAMETER_VALUE`.
+    pub(super) fn new(run_id: String, entry: Entry, limits: Limits) -> api::Result<Self> {
+        let is_batch = matches!(entry, Entry::Batch(_));
+        let batch = match entry {
+            Entry::Metric(metric) => {
+                validate::metric(&metric, "")?;
+                Batch { metrics: vec![metric], ..Batch::default() }
+            }
+            Entry::Param(param) => {
+                Batch { params: vec![validate::param(param, "", limits)?], ..Batch::default() }
+            }
+            Entry::Tag(tag) => Batch { tags: vec![validate::tag(tag, "", limits)?], ..Batch::default() },
+            Entry::Batch(batch) => check_batch(&run_id, batch, limits)?,
+        };
+        Ok(Self { run_id, batch, is_batch })
+    }
+
+    /// How many rows it is, about.
+    pub(super) fn len(&self) -> usize {
+        self.batch.metrics.len() + self.batch.params.len() + self.batch.tags.len()
+    }
+
+    /// Whether it is one row, or refused before anything is written.
+    pub(super) fn is_one_row(&self) -> bool {
+        !self.is_batch && self.is_rows()
+    }
+
+    /// Whether it may be logged together with others.
+    pub(super) fn can_share(&self) -> bool {
+        self.is_rows() && self.len() <= SMALL
+    }
+
+    /// Whether it is rows and no more. A name renames the run, too, and a model has metrics of its own.
+    fn is_rows(&self) -> bool {
+        !self.has_model() && self.name().is_none()
+    }
+
+    fn has_model(&self) -> bool {
+        self.batch.metrics.iter().any(|metric| metric.model_id.is_some())
+    }
+
+    /// The run's new name, if its tags have one.
+    fn name(&self) -> Option<&Tag> {
+        self.batch.tags.iter().rfind(|tag| tag.key == RUN_NAME_TAG)
+    }
+}
+
+fn check_batch(run_id: &str, batch: Batch, limits: Limits) -> api::Result<Batch> {
     validate::run_id(run_id)?;
     for (i, metric) in batch.metrics.iter().enumerate() {
         // The path is only for the message; most metrics are fine without it.
@@ -99,6 +109,88 @@ fn check_batch(run_id: &str, batch: Batch, limits: Limits) -> Result<Batch> {
     Ok(Batch { metrics: batch.metrics, params, tags })
 }
 
+/// Logs entries of one or of several runs: all of them, or nothing. (MLflow commits a batch's params, metrics and tags one after
+/// the other.) Only an entry that is alone may rename its run or name models. Of equal keys among tags the last one stays, as
+/// if the entries had come one after the other.
+///
+/// Every transaction writes the tables, and their rows, in one order, in which none waits for another that waits for it.
+///
+/// # Errors
+/// `RESOURCE_DOES_NOT_EXIST`, `INVALID_PARAMETER_VALUE`: of the first entry that is refused.
+pub(super) async fn log_all(tx: &mut Tx<'_>, entries: &[Arc<Logged>]) -> Result<()> {
+    if let [entry] = entries
+        && (entry.has_model() || entry.len() > SMALL)
+    {
+        let run = active(tx, &entry.run_id).await?;
+        logged_models::metrics::insert(tx, &run, &entry.batch.metrics).await?;
+    }
+    let (mut points, mut params, mut tags) = (Vec::new(), Pairs::new(), Pairs::new());
+    for entry in entries {
+        let run_id = entry.run_id.as_str();
+        points.extend(entry.batch.metrics.iter().map(|metric| Point::new(run_id, metric)));
+        for param in &entry.batch.params {
+            match params.insert((param.key.as_str(), run_id), param.value.as_str()) {
+                Some(old) if old != param.value => {
+                    return Err(changed_param(run_id, &param.key, old, &param.value));
+                }
+                _ => {}
+            }
+        }
+        tags.extend(entry.batch.tags.iter().map(|tag| ((tag.key.as_str(), run_id), tag.value.as_str())));
+    }
+    // An empty name changes nothing, as in MLflow.
+    tags.retain(|(key, _), value| *key != RUN_NAME_TAG || !value.is_empty());
+    points.sort_by(Point::by_key);
+    let runs: BTreeSet<&str> = entries.iter().map(|entry| entry.run_id.as_str()).collect();
+    let (stages, run_ids) = stages(tx.dialect(), &runs);
+    let inserted = tx
+        .insert_if(
+            &stages,
+            &[run_ids],
+            |row| Ok((row.text(0)?, row.text(1)?)),
+            |stages| all_active(entries, &stages.into_iter().collect()),
+            [
+                (&INSERT_PARAMS, &pair_columns(&params)),
+                (&INSERT_METRICS, &columns(&points.iter().collect::<Vec<_>>())),
+                (&UPSERT_LATEST, &columns(&latest(&points))),
+                (&UPSERT_TAGS, &pair_columns(&tags)),
+            ],
+        )
+        .await?;
+    if inserted[0] < params.len() as u64 {
+        refuse_changed_params(tx, entries, &params).await?;
+    }
+    if let [entry] = entries
+        && let Some(name) = entry.name().filter(|name| !name.value.is_empty())
+    {
+        tx.exec(RENAME, &[name.value.as_str().into(), entry.run_id.as_str().into()]).await?;
+    }
+    Ok(())
+}
+
+const RENAME: &str = "UPDATE runs SET name = $1 WHERE run_uuid = $2";
+const STAGE: &str = "SELECT run_uuid, lifecycle_stage FROM runs WHERE run_uuid = $1";
+const STAGES: &str = "SELECT run_uuid, lifecycle_stage FROM runs WHERE run_uuid";
+
+fn stages(dialect: Dialect, run_ids: &BTreeSet<&str>) -> (String, Value) {
+    match run_ids.first() {
+        Some(run_id) if run_ids.len() == 1 => (STAGE.into(), (*run_id).into()),
+        _ => (dialect.in_texts(STAGES, 1, ""), texts(run_ids)),
+    }
+}
+
+fn texts(set: &BTreeSet<&str>) -> Value {
+    Value::Texts(set.iter().map(|&text| text.to_owned()).collect())
+}
+
+fn all_active(entries: &[Arc<Logged>], stages: &HashMap<String, String>) -> Result<()> {
+    for entry in entries {
+        let stage = stages.get(&entry.run_id).ok_or_else(|| no_run(&entry.run_id))?;
+        must_be_active(&entry.run_id, stage)?;
+    }
+    Ok(())
+}
+
 const INSERT_METRICS: Bulk = Bulk {
     insert: "INSERT INTO metrics (run_uuid, key, value, timestamp, step, is_nan)",
     then: "ON CONFLICT DO NOTHING",
@@ -113,7 +205,7 @@ const UPSERT_LATEST: Bulk = Bulk {
 };
 
 /// A metric as the tables hold it: NaN is 0 with a flag, infinities are the largest doubles (`sanitize_metric_value`).
-pub(super) struct Point<'a> {
+struct Point<'a> {
     run_id: &'a str,
     key: &'a str,
     value: f64,
@@ -123,7 +215,7 @@ pub(super) struct Point<'a> {
 }
 
 impl<'a> Point<'a> {
-    pub(super) fn new(run_id: &'a str, metric: &'a Metric) -> Self {
+    fn new(run_id: &'a str, metric: &'a Metric) -> Self {
         let is_nan = metric.value.is_nan();
         let value = if is_nan { 0.0 } else { metric.value.clamp(f64::MIN, f64::MAX) };
         Self { run_id, key: &metric.key, value, timestamp: metric.timestamp, step: metric.step, is_nan }
@@ -141,19 +233,10 @@ impl<'a> Point<'a> {
     }
 }
 
-async fn insert_metrics(tx: &mut Tx<'_>, run: &ActiveRun, metrics: &[Metric]) -> Result<()> {
-    // The one part that may refuse a point comes first: what is logged by `Db::append` has changed nothing then.
-    logged_models::metrics::insert(tx, run, metrics).await?;
-    insert_points(tx, metrics.iter().map(|metric| Point::new(&run.run_id, metric)).collect()).await
-}
-
-/// Inserts points and brings the latest values up to date. Every transaction does so in one order, in which none waits for
-/// another that waits for it.
-pub(super) async fn insert_points(tx: &mut Tx<'_>, mut points: Vec<Point<'_>>) -> Result<()> {
-    points.sort_by(Point::by_key);
-    tx.insert_many(&INSERT_METRICS, &columns(&points.iter().collect::<Vec<_>>())).await?;
+/// The newest of each run's and key's points, in the order of the primary key.
+fn latest<'p, 'a>(points: &'p [Point<'a>]) -> Vec<&'p Point<'a>> {
     let mut latest: BTreeMap<(&str, &str), &Point> = BTreeMap::new();
-    for point in &points {
+    for point in points {
         latest
             .entry((point.key, point.run_id))
             .and_modify(|newest| {
@@ -163,8 +246,7 @@ pub(super) async fn insert_points(tx: &mut Tx<'_>, mut points: Vec<Point<'_>>) -
             })
             .or_insert(point);
     }
-    tx.insert_many(&UPSERT_LATEST, &columns(&latest.into_values().collect::<Vec<_>>())).await?;
-    Ok(())
+    latest.into_values().collect()
 }
 
 fn columns(points: &[&Point]) -> [Column; 6] {
@@ -178,62 +260,8 @@ fn columns(points: &[&Point]) -> [Column; 6] {
     ]
 }
 
-/// A param that has another value already.
-struct Clash {
-    key: String,
-    old: String,
-    new: String,
-}
-
-impl Clash {
-    fn as_python(&self) -> String {
-        format!(
-            "{{'key': {}, 'old_value': {}, 'new_value': {}}}",
-            python_repr(&self.key),
-            python_repr(&self.old),
-            python_repr(&self.new)
-        )
-    }
-}
-
-const INSERT_PARAMS: Bulk = Bulk {
-    insert: "INSERT INTO params (run_uuid, key, value)",
-    then: "ON CONFLICT (key, run_uuid) DO NOTHING",
-};
-const PRESENT_PARAMS: &str = "SELECT key, run_uuid, value FROM params WHERE run_uuid";
-
 /// The rows of a table of params or tags, value by key and run, in the order in which every transaction writes them.
-pub(super) type Pairs<'a> = BTreeMap<(&'a str, &'a str), &'a str>;
-
-/// Inserts new params, and answers those that clash with what is there.
-async fn insert_params(tx: &mut Tx<'_>, run: &ActiveRun, params: Vec<Tag>) -> Result<Vec<Clash>> {
-    let run_id = run.run_id.as_str();
-    let pairs = params.iter().map(|p| ((p.key.as_str(), run_id), p.value.as_str())).collect();
-    let present = insert_pairs(tx, &pairs).await?;
-    let clash = |((key, _), old): ((String, String), String)| {
-        let new = *pairs.get(&(key.as_str(), run_id)).filter(|new| **new != old)?;
-        Some((key.clone(), Clash { new: new.to_owned(), key, old }))
-    };
-    let mut clashes: HashMap<String, Clash> = present.into_iter().filter_map(clash).collect();
-    Ok(params.iter().filter_map(|param| clashes.remove(&param.key)).collect())
-}
-
-/// Inserts new params, and answers what those have that were not all new.
-pub(super) async fn insert_pairs(
-    tx: &mut Tx<'_>,
-    pairs: &Pairs<'_>,
-) -> Result<HashMap<(String, String), String>> {
-    if tx.insert_many(&INSERT_PARAMS, &pair_columns(pairs)).await? == pairs.len() as u64 {
-        return Ok(HashMap::new());
-    }
-    let dialect = tx.dialect();
-    let sql = dialect.in_texts(PRESENT_PARAMS, 1, "") + &dialect.in_texts("AND key", 2, "");
-    let run_ids: BTreeSet<&str> = pairs.keys().map(|(_, run_id)| *run_id).collect();
-    let keys: BTreeSet<&str> = pairs.keys().map(|(key, _)| *key).collect();
-    let texts = |set: BTreeSet<&str>| Value::Texts(set.into_iter().map(str::to_owned).collect());
-    let row = |row: &Row| Ok(((row.text(0)?, row.text(1)?), row.text(2)?));
-    Ok(tx.all(&sql, &[texts(run_ids), texts(keys)], row).await?.into_iter().collect())
-}
+type Pairs<'a> = BTreeMap<(&'a str, &'a str), &'a str>;
 
 fn pair_columns(pairs: &Pairs) -> [Column; 3] {
     [
@@ -243,14 +271,63 @@ fn pair_columns(pairs: &Pairs) -> [Column; 3] {
     ]
 }
 
-async fn set_tags(tx: &mut Tx<'_>, run: &ActiveRun, tags: Vec<Tag>) -> Result<()> {
-    let (names, others): (Vec<Tag>, Vec<Tag>) = tags.into_iter().partition(|t| t.key == RUN_NAME_TAG);
-    upsert_tags(tx, run, others).await?;
-    if let Some(name) = names.into_iter().next_back() {
-        let change = RunUpdate { run_name: Some(name.value), ..RunUpdate::default() };
-        update(tx, &run.run_id, change).await?;
+const INSERT_PARAMS: Bulk = Bulk {
+    insert: "INSERT INTO params (run_uuid, key, value)",
+    then: "ON CONFLICT (key, run_uuid) DO NOTHING",
+};
+const PRESENT_PARAMS: &str = "SELECT key, run_uuid, value FROM params WHERE run_uuid";
+
+/// Refuses the first entry whose params have other values in the database. These were there before: a param that is there is
+/// not inserted.
+async fn refuse_changed_params(tx: &mut Tx<'_>, entries: &[Arc<Logged>], params: &Pairs<'_>) -> Result<()> {
+    let dialect = tx.dialect();
+    let sql = dialect.in_texts(PRESENT_PARAMS, 1, "") + &dialect.in_texts("AND key", 2, "");
+    let args = [
+        texts(&params.keys().map(|(_, run_id)| *run_id).collect()),
+        texts(&params.keys().map(|(key, _)| *key).collect()),
+    ];
+    let rows = tx.all(&sql, &args, |row| Ok(((row.text(0)?, row.text(1)?), row.text(2)?))).await?;
+    let present: HashMap<(String, String), String> = rows.into_iter().collect();
+    for Logged { run_id, batch, is_batch } in entries.iter().map(Arc::as_ref) {
+        let changed: Vec<(&Tag, &str)> = batch
+            .params
+            .iter()
+            .filter_map(|param| Some((param, present.get(&(param.key.clone(), run_id.clone()))?.as_str())))
+            .filter(|(param, old)| param.value != *old)
+            .collect();
+        match changed.first() {
+            None => {}
+            Some((param, old)) if !is_batch => {
+                return Err(changed_param(run_id, &param.key, old, &param.value));
+            }
+            Some(_) => return Err(changed_params(run_id, &changed)),
+        }
     }
     Ok(())
+}
+
+fn changed_param(run_id: &str, key: &str, old: &str, new: &str) -> Error {
+    invalid(format!(
+        "Changing param values is not allowed. Param with key='{key}' was already logged with value='{old}' for run \
+         ID='{run_id}'. Attempted logging new value '{new}'."
+    ))
+    .into()
+}
+
+fn changed_params(run_id: &str, changed: &[(&Tag, &str)]) -> Error {
+    let as_python = |(param, old): &(&Tag, &str)| {
+        format!(
+            "{{'key': {}, 'old_value': {}, 'new_value': {}}}",
+            python_repr(&param.key),
+            python_repr(old),
+            python_repr(&param.value)
+        )
+    };
+    invalid(format!(
+        "Changing param values is not allowed. Params were already logged='[{}]' for run ID='{run_id}'.",
+        changed.iter().map(as_python).collect::<Vec<_>>().join(", ")
+    ))
+    .into()
 }
 
 const UPSERT_TAGS: Bulk = Bulk {
@@ -258,14 +335,10 @@ const UPSERT_TAGS: Bulk = Bulk {
     then: "ON CONFLICT (key, run_uuid) DO UPDATE SET value = excluded.value",
 };
 
-/// Sets tags, the last of equal keys. Does not look at `mlflow.runName`.
-pub(super) async fn upsert_tags(tx: &mut Tx<'_>, run: &ActiveRun, tags: Vec<Tag>) -> Result<()> {
-    let pairs = tags.iter().map(|t| ((t.key.as_str(), run.run_id.as_str()), t.value.as_str())).collect();
-    upsert_pairs(tx, &pairs).await
-}
-
-pub(super) async fn upsert_pairs(tx: &mut Tx<'_>, pairs: &Pairs<'_>) -> Result<()> {
-    tx.insert_many(&UPSERT_TAGS, &pair_columns(pairs)).await?;
+/// Sets a tag, whatever it is.
+pub(super) async fn upsert_tag(tx: &mut Tx<'_>, run: &ActiveRun, key: &str, value: &str) -> Result<()> {
+    let pairs = Pairs::from([((key, run.run_id.as_str()), value)]);
+    tx.insert_many(&UPSERT_TAGS, &pair_columns(&pairs)).await?;
     Ok(())
 }
 

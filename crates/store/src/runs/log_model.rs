@@ -26,5 +26,5 @@ pub async fn record(tx: &mut Tx<'_>, run_id: &str, entry: HistoryEntry, limits: 
         // Where values may be cut, this one is kept whole all the same: half a JSON text would be lost to every reader.
         check(tag.clone(), "", limits)?;
     }
-    log::upsert_tags(tx, &run, vec![tag]).await
+    log::upsert_tag(tx, &run, &tag.key, &tag.value).await
 }

@@ -182,7 +182,7 @@ pub async fn update(tx: &mut Tx<'_>, run_id: &str, change: RunUpdate) -> Result<
     ];
     tx.exec(UPDATE, &args).await?;
     if let Some(name) = name {
-        log::upsert_tags(tx, &run, vec![Tag { key: RUN_NAME_TAG.into(), value: name }]).await?;
+        log::upsert_tag(tx, &run, RUN_NAME_TAG, &name).await?;
     }
     info(tx, run_id).await
 }
