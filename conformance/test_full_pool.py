@@ -89,12 +89,12 @@ def test_who_hangs_up_leaves_nothing_running(fleet: Fleet) -> None:
     with held(server, "tags"):
         for _ in range(3):
             client = http.client.HTTPConnection("127.0.0.1", server.port)
-            body = {"run_id": run, "tags": [{"key": "t", "value": "1"}], "metrics": [{"key": "m", "value": 1, "timestamp": 1}]}
-            client.request("POST", API + "runs/log-batch", json.dumps(body), {"Content-Type": "application/json"})
+            body = {"run_id": run, "run_name": "another"}
+            client.request("POST", API + "runs/update", json.dumps(body), {"Content-Type": "application/json"})
             wait_until(lambda: query(server.backend_uri, WAITING) == [(1,)], "it waits for the table")
             client.close()
             wait_until(lambda: query(server.backend_uri, WAITING) == [(0,)], "its statement is cancelled")
         assert send(server, "GET", f"{API}experiments/get?experiment_id=0").status == 200
-    assert query(server.backend_uri, "SELECT count(*) FROM metrics") == [(0,)]
+    assert query(server.backend_uri, "SELECT name FROM runs") == [("hung up",)]
     assert send(server, "GET", f"{API}runs/get?run_id={run}").status == 200
     server.stop()
