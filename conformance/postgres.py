@@ -53,6 +53,22 @@ class Cluster:
         data, log = str(self.directory / "data"), str(self.directory / "log")
         _run_as_server_user([_program("pg_ctl"), "-D", data, "-o", options, "-l", log, "-w", "start"])
 
+    def follow(self, log: Path) -> Cluster:
+        """Makes and starts a standby of this cluster."""
+        standby = Cluster(_new_directory(), free_port(), log, self._more_options)
+        source = ("-h", "127.0.0.1", "-p", str(self.port), "-U", SERVER_USER, "-c", "fast", "-X", "stream", "-R")
+        _run_as_server_user([_program("pg_basebackup"), "-D", str(standby.directory / "data"), *source])
+        standby.up()
+        return standby
+
+    def promote(self) -> None:
+        """Makes a standby a primary; returns when it is one."""
+        _run_as_server_user([_program("pg_ctl"), "-D", str(self.directory / "data"), "-w", "promote"])
+
+    def postmaster(self) -> int:
+        """The process that takes connections."""
+        return int((self.directory / "data" / "postmaster.pid").read_text().split()[0])
+
     def terminate_backends(self, uri: str) -> int:
         """Ends all connections to the database of this URI, and answers how many there were."""
         connection = psycopg2.connect(self.uri("postgres"))
@@ -84,9 +100,7 @@ class Cluster:
 
 def start_cluster(log: Path, more_options: str = "", files: dict[str, bytes] | None = None) -> Cluster:
     """Makes and starts a cluster. `log` becomes a copy of its log when it is stopped; `files` are put into its folder."""
-    directory = Path(tempfile.mkdtemp(prefix="ferroflow-conformance-pg-"))
-    if os.geteuid() == 0:
-        shutil.chown(directory, SERVER_USER)
+    directory = _new_directory()
     data = directory / "data"
     port = free_port()
     _run_as_server_user(
@@ -101,6 +115,13 @@ def start_cluster(log: Path, more_options: str = "", files: dict[str, bytes] | N
     cluster = Cluster(directory, port, log, more_options)
     cluster.up()
     return cluster
+
+
+def _new_directory() -> Path:
+    directory = Path(tempfile.mkdtemp(prefix="ferroflow-conformance-pg-"))
+    if os.geteuid() == 0:
+        shutil.chown(directory, SERVER_USER)
+    return directory
 
 
 def _program(name: str) -> str:

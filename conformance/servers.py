@@ -42,6 +42,8 @@ class Server:
     directory: Path
     backend_uri: str
     command: list[str] = field(repr=False, default_factory=list)
+    environment: dict[str, str] = field(repr=False, default_factory=dict)
+    probe: str = "/health"
 
     @property
     def url(self) -> str:
@@ -113,19 +115,29 @@ def _start(
         *("--host", "127.0.0.1"),
         *("--port", str(port)),
     ]
+    environment = {**_inherited_environment(), **environment}
+    server = Server(kind, _spawn(full, directory, environment), port, directory, uri, full, environment, probe)
+    _wait_until_ready(server, probe)
+    return server
+
+
+def restart(server: Server) -> None:
+    """Starts a server again that has ended, on the same port."""
+    server.process = _spawn(server.command, server.directory, server.environment)
+    _wait_until_ready(server, server.probe)
+
+
+def _spawn(command: list[str], directory: Path, environment: dict[str, str]) -> subprocess.Popen[bytes]:
     with open(directory / "server.log", "ab") as log:
-        process = subprocess.Popen(
-            full,
+        return subprocess.Popen(
+            command,
             cwd=directory,
-            env={**_inherited_environment(), **environment},
+            env=environment,
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=subprocess.STDOUT,
             start_new_session=True,
         )
-    server = Server(kind, process, port, directory, uri, full)
-    _wait_until_ready(server, probe)
-    return server
 
 
 def _inherited_environment() -> dict[str, str]:

@@ -1,6 +1,6 @@
 #!/bin/sh
 # Makes what the conformance tests need: `.venv` in the repository root with the pinned Python packages, PostgreSQL's
-# server programs and PgBouncer. Doing it again when all is there takes less than a second.
+# server programs, PgBouncer and nginx. Doing it again when all is there takes less than a second.
 set -eu
 
 here=$(CDPATH='' cd -- "$(dirname -- "$0")" && pwd)
@@ -16,14 +16,18 @@ have_pgbouncer() {
     command -v pgbouncer >/dev/null 2>&1 || [ -x /usr/sbin/pgbouncer ]
 }
 
-if ! have_initdb || ! have_pgbouncer; then
+have_nginx() {
+    command -v nginx >/dev/null 2>&1 || [ -x /usr/sbin/nginx ]
+}
+
+if ! have_initdb || ! have_pgbouncer || ! have_nginx; then
     if [ "$(id -u)" -ne 0 ] || ! command -v apt-get >/dev/null 2>&1; then
-        echo "setup.sh: PostgreSQL's initdb (on PATH or in /usr/lib/postgresql/*/bin) or pgbouncer was not found." >&2
-        echo "setup.sh: install both (Debian: apt-get install postgresql pgbouncer) and run this again." >&2
+        echo "setup.sh: PostgreSQL's initdb (on PATH or in /usr/lib/postgresql/*/bin), pgbouncer or nginx was not found." >&2
+        echo "setup.sh: install them (Debian: apt-get install postgresql pgbouncer nginx-light) and run this again." >&2
         exit 1
     fi
     apt-get update
-    DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends postgresql pgbouncer
+    DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends postgresql pgbouncer nginx-light
 fi
 
 if ! cmp -s "$here/requirements.txt" "$stamp"; then

@@ -14,14 +14,28 @@ from mlflow.entities import Metric, Param, RunTag, ViewType
 from mlflow.exceptions import MlflowException
 
 from fleet import Fleet
+from nginx import Nginx
 from servers import ENGINES
 from training import NOTES, SETTINGS, STEPS, Job, run_job
 
 
-@pytest.fixture(scope="module", params=ENGINES)
-def client(request: pytest.FixtureRequest, fleet: Fleet) -> Iterator[MlflowClient]:
+@pytest.fixture(scope="module", params=[*ENGINES, "replicas"])
+def url(request: pytest.FixtureRequest, fleet: Fleet) -> Iterator[str]:
+    """The server under test, or an nginx before several of them on one database."""
+    if request.param in ENGINES:
+        yield fleet.candidate(request.param).url
+        return
+    uri = fleet.database("postgresql", "main_job")
+    nginx = Nginx([fleet.start(fleet.candidate_kind, "main-job", uri) for _ in range(3)], fleet.directory / "nginx-main-job.log")
+    try:
+        yield nginx.url
+    finally:
+        nginx.stop()
+
+
+@pytest.fixture(scope="module")
+def client(url: str) -> Iterator[MlflowClient]:
     """A client of the server under test, which the fluent functions use as well."""
-    url = fleet.candidate(request.param).url
     mlflow.set_tracking_uri(url)
     mlflow.set_registry_uri(url)
     yield MlflowClient(url)
@@ -31,7 +45,7 @@ def client(request: pytest.FixtureRequest, fleet: Fleet) -> Iterator[MlflowClien
 
 @pytest.fixture(scope="module")
 def job(client: MlflowClient, tmp_path_factory: pytest.TempPathFactory) -> Job:
-    """The job, run once per engine."""
+    """The job, run once for each."""
     return run_job(client.tracking_uri, tmp_path_factory.mktemp("job"))
 
 

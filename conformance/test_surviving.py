@@ -8,9 +8,8 @@ from __future__ import annotations
 import random
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
 from typing import Any
 
 import psycopg2
@@ -20,16 +19,13 @@ from fleet import Fleet
 from http_client import Answer, Connection, Request
 from postgres import Cluster, start_cluster
 from servers import Server
+from writers import API, PATIENCE, create_run, is_asked_to_come_back, query, wait_until, wait_until_serving, write_during
 
-API = "/api/2.0/mlflow/"
 CLIENTS = 64
 ROUNDS = 6
 SHARED_KEYS = 30
 SHARED_POINTS = 10
-WRITERS = 8
 POOL = 10
-SECONDS_UNTIL_SERVING_AGAIN = 2.0
-PATIENCE = 60.0
 
 
 @pytest.fixture(scope="module")
@@ -58,7 +54,7 @@ def test_many_clients_on_one_run_in_serializable_transactions(fleet: Fleet) -> N
 
 
 def _log_from_many_clients(server: Server, expected: set[int]) -> None:
-    run = _create_run(server.port, "many")
+    run = create_run(server.port, "many")
     start = threading.Barrier(CLIENTS)
 
     def client(number: int) -> None:
@@ -115,14 +111,9 @@ def _send_until_done(connection: Connection, route: str, body: dict[str, Any], e
         assert answer.status in expected, f"{route}: {answer.status} {answer.body!r}"
         if answer.status == 200:
             return
-        _is_asked_to_come_back(answer)
+        is_asked_to_come_back(answer)
         assert time.monotonic() < deadline, f"{route} was refused for too long"
         time.sleep(random.uniform(0.01, 0.2))
-
-
-def _is_asked_to_come_back(answer: Answer) -> None:
-    assert answer.json()["error_code"] == "TEMPORARILY_UNAVAILABLE"
-    assert int(answer.headers["retry-after"]) > 0
 
 
 def _check_shared_run(port: int, run: str) -> None:
@@ -146,47 +137,6 @@ def _check_shared_run(port: int, run: str) -> None:
     connection.close()
 
 
-@dataclass
-class Writer:
-    """One client that writes until it is told to stop, what it has sent, and what was acknowledged of it."""
-
-    run: str
-    name: str
-    sent: int = 0
-    acknowledged: set[str] = field(default_factory=set)
-    runs_acknowledged: set[str] = field(default_factory=set)
-    refused: int = 0
-
-    def write(self, port: int, stop: threading.Event) -> None:
-        """Writes; a write that is refused for the moment is not sent again, so that it can be looked for later."""
-        connection = Connection(port, timeout=PATIENCE)
-        while not stop.is_set():
-            self._write_once(connection)
-        connection.close()
-
-    def _write_once(self, connection: Connection) -> None:
-        name = f"{self.name}-{self.sent}"
-        kind = self.sent % 5
-        self.sent += 1
-        point = {"key": name, "value": 1.0, "timestamp": 1, "step": 1}
-        pair = {"key": name, "value": "1"}
-        route, body = (
-            ("runs/log-metric", {"run_id": self.run, **point}),
-            ("runs/log-parameter", {"run_id": self.run, **pair}),
-            ("runs/set-tag", {"run_id": self.run, **pair}),
-            ("runs/log-batch", {"run_id": self.run, "metrics": [point], "params": [pair], "tags": [pair]}),
-            ("runs/create", {"experiment_id": "0", "run_name": name}),
-        )[kind]
-        answer = connection.send(Request("POST", API + route, body=body))
-        if answer.status == 200:
-            (self.runs_acknowledged if kind == 4 else self.acknowledged).add(name)
-            return
-        assert answer.status == 503, f"{route}: {answer.status} {answer.body!r}"
-        _is_asked_to_come_back(answer)
-        self.refused += 1
-        time.sleep(0.005)
-
-
 def test_terminated_backends(fleet: Fleet, cluster: Cluster) -> None:
     server = fleet.start(fleet.candidate_kind, "terminated", cluster.create_database("terminated"))
 
@@ -197,7 +147,7 @@ def test_terminated_backends(fleet: Fleet, cluster: Cluster) -> None:
             ended += cluster.terminate_backends(server.backend_uri)
         assert ended > 30
 
-    _write_during(server, terminate)
+    write_during(server, terminate)
     server.stop()
 
 
@@ -213,73 +163,26 @@ def test_postgresql_goes_away_and_comes_back(mode: str, fleet: Fleet, cluster: C
                 _check_unready(server)
             finally:
                 cluster.up()
-            _wait_until_serving(server)
+            wait_until_serving(server)
 
-    writers = _write_during(server, restart)
+    writers = write_during(server, restart)
     assert any(writer.refused for writer in writers)
     server.stop()
 
 
-def _write_during(server: Server, trouble: Callable[[], None]) -> list[Writer]:
-    """Writes while there is trouble, and a moment longer; then checks what is there."""
-    writers = [Writer(_create_run(server.port, f"run-{number}"), f"w{number}") for number in range(WRITERS)]
-    stop = threading.Event()
-    with ThreadPoolExecutor(WRITERS) as threads:
-        running = [threads.submit(writer.write, server.port, stop) for writer in writers]
-        try:
-            trouble()
-            before = [len(writer.acknowledged) for writer in writers]
-            _wait_until(lambda: all(len(w.acknowledged) > n for w, n in zip(writers, before)), "all write again")
-        finally:
-            stop.set()
-        for done in running:
-            done.result()
-    for writer in writers:
-        _check_writer(server, writer)
-    return writers
-
-
-def _check_writer(server: Server, writer: Writer) -> None:
-    connection = Connection(server.port)
-    data = connection.send(Request("GET", API + "runs/get", (("run_id", writer.run),))).json()["run"]["data"]
-    connection.close()
-    found = {kind: [entry["key"] for entry in data[kind]] for kind in ("metrics", "params", "tags")}
-    number = {name: int(name.rsplit("-", 1)[1]) for name in writer.acknowledged}
-    for kind, remainder in (("metrics", 0), ("params", 1), ("tags", 2)):
-        wanted = {name for name, n in number.items() if n % 5 in (remainder, 3)}
-        assert wanted <= set(found[kind]), f"acknowledged {kind} are missing"
-        batches = {key for key in found[kind] if key.startswith("w") and int(key.rsplit("-", 1)[1]) % 5 == 3}
-        assert batches == {key for key in found["params"] if int(key.rsplit("-", 1)[1]) % 5 == 3}, "a batch is there in part"
-    rows = _query(server.backend_uri, "SELECT name, count(*) FROM runs WHERE name LIKE %s GROUP BY name", f"{writer.name}-%")
-    made = dict(rows)
-    assert writer.runs_acknowledged <= set(made), "acknowledged runs are missing"
-    assert set(made.values()) <= {1}, "a run was made twice"
-
-
 def _check_unready(server: Server) -> None:
     connection = Connection(server.port)
-    _wait_until(lambda: connection.send(Request("GET", "/readyz")).status == 503, "unready")
+    wait_until(lambda: connection.send(Request("GET", "/readyz")).status == 503, "unready")
     report = connection.send(Request("GET", "/readyz")).json()
     assert report == {"ready": False, "database": "does not answer", "schema": "unknown", "artifacts": "ok"}
     assert connection.send(Request("GET", "/livez")).status == 200
     connection.close()
 
 
-def _wait_until_serving(server: Server) -> None:
-    connection = Connection(server.port)
-    deadline = time.monotonic() + SECONDS_UNTIL_SERVING_AGAIN
-    while connection.send(Request("GET", "/readyz")).status != 200:
-        assert time.monotonic() < deadline, "not ready again in time"
-        time.sleep(0.02)
-    answer = connection.send(Request("POST", API + "runs/create", body={"experiment_id": "0"}))
-    assert answer.status == 200, answer.body
-    connection.close()
-
-
 def test_a_full_pool_waits(fleet: Fleet, cluster: Cluster) -> None:
     """All connections wait for a lock of somebody else's, more requests wait for a connection, and all are served."""
     server = fleet.start(fleet.candidate_kind, "full", cluster.create_database("full"))
-    run = _create_run(server.port, "full")
+    run = create_run(server.port, "full")
     locker = psycopg2.connect(server.backend_uri)
     locker.cursor().execute("LOCK TABLE tags IN ACCESS EXCLUSIVE MODE")
 
@@ -291,27 +194,13 @@ def test_a_full_pool_waits(fleet: Fleet, cluster: Cluster) -> None:
     with ThreadPoolExecutor(2 * POOL) as clients:
         answers = [clients.submit(set_tag, number) for number in range(2 * POOL)]
         try:
-            _wait_until(lambda: _query(server.backend_uri, waiting) == [(POOL,)], "the pool is full")
+            wait_until(lambda: query(server.backend_uri, waiting) == [(POOL,)], "the pool is full")
         finally:
             locker.close()
         assert [answer.result().status for answer in answers] == [200] * (2 * POOL)
-    (connections,) = _query(server.backend_uri, "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()")
+    (connections,) = query(server.backend_uri, "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()")
     assert connections[0] - 1 <= POOL
     server.stop()
-
-
-def _create_run(port: int, name: str) -> str:
-    connection = Connection(port)
-    answer = connection.send(Request("POST", API + "runs/create", body={"experiment_id": "0", "run_name": name}))
-    connection.close()
-    return str(answer.json()["run"]["info"]["run_id"])
-
-
-def _wait_until(condition: Callable[[], bool], what: str) -> None:
-    deadline = time.monotonic() + PATIENCE
-    while not condition():
-        assert time.monotonic() < deadline, f"never: {what}"
-        time.sleep(0.02)
 
 
 def _execute(uri: str, statement: str) -> None:
@@ -321,11 +210,3 @@ def _execute(uri: str, statement: str) -> None:
     connection.close()
 
 
-def _query(uri: str, query: str, *arguments: str) -> list[tuple[Any, ...]]:
-    connection = psycopg2.connect(uri)
-    try:
-        with connection.cursor() as cursor:
-            cursor.execute(query, arguments)
-            return list(cursor.fetchall())
-    finally:
-        connection.close()

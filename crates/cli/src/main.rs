@@ -36,7 +36,7 @@ struct Cli {
 #[derive(Subcommand)]
 enum Command {
     /// Look at a database's schema revision, or bring it to this version's.
-    Db(db::DbOptions),
+    Db(Box<db::DbOptions>),
     /// Run the tracking server.
     #[command(visible_alias = "ui")]
     Server(Box<ServerOptions>),

@@ -1,7 +1,7 @@
 //! The accept loop: timeouts that uploads of hours survive, and an end that finishes what has begun.
 
 use crate::patience::{self, Watched};
-use axum::http::Request;
+use axum::http::{HeaderValue, Request, header};
 use axum::response::Response;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
@@ -12,8 +12,11 @@ use hyper_util::service::TowerToHyperService;
 use std::convert::Infallible;
 use std::future::Future;
 use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
+use tokio::time::Instant;
 use tower::Service;
 
 /// How long a client may take to send a request's head, and a connection may wait for its next request. Longer than the 60 s
@@ -22,6 +25,9 @@ const HEADER_TIMEOUT: Duration = Duration::from_secs(75);
 /// How long a request's body may stand still. As long as the above, and longer than the 60 s that proxies wait for the same
 /// thing, so that theirs, which know their clients, give up first.
 const BODY_TIMEOUT: Duration = HEADER_TIMEOUT;
+/// How long connections without a request stay open once the server is told to stop. A proxy may be sending on one at that
+/// moment, and cannot send a write elsewhere then; the answer tells it not to use the connection again.
+const LAST_REQUESTS: Duration = Duration::from_millis(500);
 /// How long to wait when no connection can be accepted.
 const RETRY: Duration = Duration::from_millis(100);
 
@@ -34,8 +40,9 @@ pub enum End {
     CutOff,
 }
 
-/// Serves until `stop` is ready, then closes idle connections and finishes the requests in flight, but only until the
-/// future is ready too that `cut_off` makes of what `stop` returned.
+/// Serves until `stop` is ready. From then on new connections are refused, answers say that theirs is closed, connections
+/// that stay idle are closed after a moment, and the requests in flight are finished, but only until the future is ready too
+/// that `cut_off` makes of what `stop` returned.
 ///
 /// There is no limit on a request's time: artifacts of any size come and go. A client that sends no head is dropped, and one
 /// whose body stands still is answered 408.
@@ -67,17 +74,21 @@ where
     server.timer(TokioTimer::new()).header_read_timeout(HEADER_TIMEOUT);
     let connections = GracefulShutdown::new();
     let routes = TowerToHyperService::new(routes);
+    let stopping = Arc::new(AtomicBool::new(false));
+    let is_stopping = Arc::clone(&stopping);
     let service = service_fn(move |request| {
         let (request, late) = patience::watch(request, body_timeout);
         let answer = hyper::service::Service::call(&routes, request);
-        async move { answer.await.map(|answer| late.or(answer, body_timeout)) }
+        let is_stopping = Arc::clone(&is_stopping);
+        async move {
+            let mut answer = late.or(answer.await?, body_timeout);
+            if is_stopping.load(Ordering::Relaxed) {
+                answer.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+            }
+            Ok::<_, Infallible>(answer)
+        }
     });
-    tokio::pin!(stop);
-    let told = loop {
-        let stream = tokio::select! {
-            accepted = accept(&listener) => accepted,
-            told = &mut stop => break told,
-        };
+    let start = |stream| {
         let connection = connections.watch(server.serve_connection(TokioIo::new(stream), service.clone()));
         tokio::spawn(async move {
             if let Err(error) = connection.await {
@@ -86,11 +97,43 @@ where
             }
         });
     };
-    // New connections are refused from here on, so that a balancer sends them elsewhere.
-    drop(listener);
+    tokio::pin!(stop);
+    let told = loop {
+        tokio::select! {
+            accepted = accept(&listener) => start(accepted),
+            told = &mut stop => break told,
+        }
+    };
+    stopping.store(true, Ordering::Relaxed);
+    // New connections are refused from here on, so that a balancer sends them elsewhere. Those that the system has
+    // accepted for us were not.
+    for stream in waiting(listener) {
+        start(stream);
+    }
     tokio::select! {
-        () = connections.shutdown() => End::Finished,
+        () = async {
+            last_requests(&connections).await;
+            connections.shutdown().await;
+        } => End::Finished,
         () = cut_off(told) => End::CutOff,
+    }
+}
+
+/// The connections that wait to be accepted by a listener that is closed.
+fn waiting(listener: TcpListener) -> Vec<TcpStream> {
+    let Ok(listener) = listener.into_std() else { return Vec::new() };
+    // It does not block: it was tokio's.
+    let accepted = std::iter::from_fn(|| listener.accept().ok());
+    let stream = |(stream, _): (std::net::TcpStream, _)| {
+        stream.set_nonblocking(true).and_then(|()| TcpStream::from_std(stream)).ok()
+    };
+    accepted.filter_map(stream).collect()
+}
+
+async fn last_requests(connections: &GracefulShutdown) {
+    let end = Instant::now() + LAST_REQUESTS;
+    while connections.count() > 0 && Instant::now() < end {
+        tokio::time::sleep(Duration::from_millis(10)).await;
     }
 }
 
@@ -203,6 +246,27 @@ mod tests {
         let mut answer = String::new();
         busy.read_to_string(&mut answer).await.unwrap();
         assert!(answer.starts_with("HTTP/1.1 200") && answer.ends_with("body"), "{answer}");
+        assert_eq!(serving.await.unwrap(), End::Finished);
+    }
+
+    #[tokio::test]
+    async fn a_proxy_that_keeps_connections_loses_no_request() {
+        let (address, stop, _hurry, serving) = echo().await;
+        let mut kept = TcpStream::connect(address).await.unwrap();
+        let request = b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\n\r\nbody";
+        kept.write_all(request).await.unwrap();
+        let mut first = [0; 1000];
+        let read = kept.read(&mut first).await.unwrap();
+        assert!(!String::from_utf8_lossy(&first[..read]).contains("connection: close"));
+        stop.send(()).unwrap();
+        // Sent while the server begins to stop, or just after.
+        while TcpStream::connect(address).await.is_ok() {
+            tokio::task::yield_now().await;
+        }
+        kept.write_all(request).await.unwrap();
+        let mut answer = String::new();
+        kept.read_to_string(&mut answer).await.unwrap();
+        assert!(answer.starts_with("HTTP/1.1 200") && answer.contains("connection: close"), "{answer}");
         assert_eq!(serving.await.unwrap(), End::Finished);
     }
 

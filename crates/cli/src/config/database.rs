@@ -37,6 +37,14 @@ pub struct PlaceOptions {
     /// The certificates that the server's must be signed by: a PEM file, or system.
     #[arg(long, env = "FERROFLOW_DB_SSLROOTCERT", value_name = "FILE")]
     db_sslrootcert: Option<String>,
+
+    /// This client's certificate, a PEM file, if the server asks for one.
+    #[arg(long, env = "FERROFLOW_DB_SSLCERT", value_name = "FILE")]
+    db_sslcert: Option<String>,
+
+    /// The key of that certificate, a PEM file that only its owner can read.
+    #[arg(long, env = "FERROFLOW_DB_SSLKEY", value_name = "FILE")]
+    db_sslkey: Option<String>,
 }
 
 #[derive(Args, Default)]
@@ -131,6 +139,8 @@ impl PlaceOptions {
             password_file: self.db_password_file.clone(),
             sslmode: self.db_sslmode.clone(),
             sslrootcert: self.db_sslrootcert.clone(),
+            sslcert: self.db_sslcert.clone(),
+            sslkey: self.db_sslkey.clone(),
         }
     }
 }

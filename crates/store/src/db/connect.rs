@@ -1,19 +1,19 @@
 //! Connections to PostgreSQL: how they are made, kept and given back.
 
-use super::{tls, transient};
+use super::reach::{NoConnection, Reach};
 use crate::error::{Error, Result};
-use crate::uri::{PostgresAddress, TlsMode};
+use crate::uri::PostgresAddress;
 use deadpool::managed::{
     self, Metrics, Object, PoolError, RecycleError, RecycleResult, TimeoutType, Timeouts,
 };
 use deadpool_postgres::{ClientWrapper, StatementCache};
-use std::error::Error as StdError;
 use std::ops::{Deref, DerefMut};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
-use tokio_postgres::error::SqlState;
-use tokio_postgres::{Client, SimpleQueryMessage};
-use tokio_postgres_rustls::MakeRustlsConnect;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+use tokio::runtime::Handle;
+use tokio::time::timeout;
+use tokio_postgres::{Client, Config, SimpleQueryMessage};
 
 /// How many connections there are, how long they live, and what they may do. SQLite has no use for it.
 #[derive(Debug, Clone)]
@@ -57,26 +57,25 @@ impl Default for PoolOptions {
     }
 }
 
-/// How long a connection may take to be made.
-const CREATE: Duration = Duration::from_secs(30);
-
 /// Says in a session that it is ours: a pooler in between refuses the setting or loses it.
 const MARK: &str = "-c ferroflow.session=direct";
 const IS_MARKED: &str = "SELECT current_setting('ferroflow.session', true)";
 
 /// Makes connections, with the password as it is at that moment.
 pub(super) struct Connector {
-    address: PostgresAddress,
-    tls: MakeRustlsConnect,
+    reach: Reach,
     options: PoolOptions,
     /// Whether statements get names; from the first pooler met on, they do not.
     named: AtomicBool,
+    /// When a connection was last lost. Those of its age may lead to the same server: one that is gone without a word, or
+    /// that is no primary any more.
+    lost: Mutex<Option<Instant>>,
 }
 
 #[derive(Clone)]
 pub(super) struct Connections(managed::Pool<Connector>);
 
-/// A connection of the pool. Given back, it is closed if enough others are idle.
+/// A connection of the pool.
 pub(super) struct Lease {
     client: Option<Object<Connector>>,
     pool: managed::Pool<Connector>,
@@ -103,12 +102,13 @@ impl Statements {
 impl Connections {
     pub(super) fn new(address: &PostgresAddress, options: &PoolOptions) -> Result<Self> {
         let connector = Connector {
-            address: address.clone(),
-            tls: tls::connector(&address.tls).map_err(Error::Refused)?,
+            reach: Reach::new(address).map_err(Error::Refused)?,
             options: options.clone(),
             named: AtomicBool::new(options.prepared != Prepared::Never),
+            lost: Mutex::new(None),
         };
-        let timeouts = Timeouts { wait: Some(options.wait), create: Some(CREATE), recycle: Some(CREATE) };
+        // A new connection has a limit for each address that is tried.
+        let timeouts = Timeouts { wait: Some(options.wait), create: None, recycle: None };
         let pool = managed::Pool::builder(connector)
             .max_size(options.size + options.overflow)
             .runtime(deadpool::Runtime::Tokio1)
@@ -127,10 +127,13 @@ impl Connections {
                 self.0.status().max_size,
                 self.0.manager().options.wait.as_secs()
             )),
-            PoolError::Timeout(_) => Error::Unavailable("the server does not answer".into()),
             other => Error::Unavailable(other.to_string()),
         })?;
         Ok(Lease { client: Some(client), pool: self.0.clone() })
+    }
+
+    pub(super) fn longest_wait(&self) -> Duration {
+        self.0.manager().options.wait
     }
 
     /// Whether statements have names at present.
@@ -154,16 +157,19 @@ impl managed::Manager for Connector {
                     }
                     return Ok(client);
                 }
-                Err(error) if is_refused_setting(&error) => self.named.store(false, Ordering::Relaxed),
-                Err(error) => return Err(unavailable(&error)),
+                Err(error) if error.is_refused_setting() => self.named.store(false, Ordering::Relaxed),
+                Err(error) => return Err(error.into()),
             }
         }
-        self.connect("").await.map_err(|error| unavailable(&error))
+        Ok(self.connect("").await?)
     }
 
     async fn recycle(&self, client: &mut ClientWrapper, metrics: &Metrics) -> RecycleResult<Error> {
         if client.is_closed() {
             return Err(RecycleError::message("closed"));
+        }
+        if self.lost().is_some_and(|lost| metrics.created < lost) {
+            return Err(RecycleError::message("as old as one that was lost"));
         }
         match self.options.recycle {
             Some(age) if metrics.age() >= age => Err(RecycleError::message("old")),
@@ -172,34 +178,26 @@ impl managed::Manager for Connector {
     }
 }
 
-/// Why there is no connection.
-enum NoConnection {
-    Password(String),
-    Postgres(tokio_postgres::Error, TlsMode),
-}
-
 impl Connector {
     async fn connect(&self, mark: &str) -> std::result::Result<ClientWrapper, NoConnection> {
-        let mut config = self.address.config().map_err(NoConnection::Password)?;
         let timeout =
             self.options.statement_timeout.map(|t| format!("-c statement_timeout={}", t.as_millis()));
-        let said = config.get_options().map(str::to_owned);
-        let options: Vec<_> = said
-            .iter()
-            .chain(&timeout)
-            .map(String::as_str)
-            .chain(Some(mark))
-            .filter(|o| !o.is_empty())
-            .collect();
-        if !options.is_empty() {
-            config.options(options.join(" "));
-        }
-        let connected = config.connect(self.tls.clone()).await;
-        let (client, connection) =
-            connected.map_err(|error| NoConnection::Postgres(error, self.address.tls.mode))?;
+        let complete = |config: &mut Config| {
+            let said = config.get_options().map(str::to_owned);
+            let options = said.iter().chain(&timeout).map(String::as_str).chain(Some(mark));
+            let options: Vec<_> = options.filter(|o| !o.is_empty()).collect();
+            if !options.is_empty() {
+                config.options(options.join(" "));
+            }
+        };
+        let (client, connection) = self.reach.connect(complete).await?;
         // What ends it shows at the next statement.
         let task = tokio::spawn(async move { drop(connection.await) });
         Ok(ClientWrapper::new(client, task))
+    }
+
+    fn lost(&self) -> MutexGuard<'_, Option<Instant>> {
+        self.lost.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn check_timeout_reaches_the_server(&self) -> Result<()> {
@@ -218,58 +216,28 @@ async fn is_marked(client: &Client) -> Result<bool> {
     Ok(answer.iter().any(|m| matches!(m, SimpleQueryMessage::Row(row) if row.get(0) == Some("direct"))))
 }
 
-/// PgBouncer: `unsupported startup parameter: options` (08P01). Others say that it is not supported (0A000).
-fn is_refused_setting(error: &NoConnection) -> bool {
-    let NoConnection::Postgres(error, _) = error else { return false };
-    let refusals = [&SqlState::PROTOCOL_VIOLATION, &SqlState::FEATURE_NOT_SUPPORTED];
-    error.as_db_error().is_some_and(|e| refusals.contains(&e.code()))
-}
-
-fn unavailable(error: &NoConnection) -> Error {
-    match error {
-        NoConnection::Password(text) => Error::Refused(text.clone()),
-        NoConnection::Postgres(error, mode) if transient::may_pass(error) => {
-            Error::Unavailable(reason(error, *mode))
-        }
-        NoConnection::Postgres(error, mode) => Error::Refused(reason(error, *mode)),
-    }
-}
-
-/// What the server or the system said about a connection that failed. Neither repeats a password.
-fn reason(error: &tokio_postgres::Error, mode: TlsMode) -> String {
-    if let Some(db) = error.as_db_error() {
-        let advice = match db.message() {
-            text if text.contains("startup parameter") => {
-                "; the pooler before the database takes no settings: leave --db-statement-timeout and options out, and set \
-                 them for the role with ALTER ROLE"
-            }
-            text if text.contains("no encryption") || text.contains("SSL off") => {
-                "; sslmode=require uses TLS"
-            }
-            _ => "",
-        };
-        return format!("{}{advice}", db.message());
-    }
-    let Some(source) = error.source() else { return error.to_string() };
-    if let Some(refusal) = tls::refusal(source) {
-        return refusal;
-    }
-    let text = source.to_string();
-    match text.as_str() {
-        "server does not support TLS" if mode != TlsMode::Prefer => {
-            "the server does not support TLS, and sslmode asks for it; switch TLS on there, or write sslmode=prefer".into()
-        }
-        "password missing" => {
-            "the server asks for a password; put it into the address, PGPASSWORD or --db-password-file".into()
-        }
-        _ => format!("{error}: {text}"),
-    }
-}
-
 impl Lease {
-    /// Closes the connection instead of giving it back: it is broken, and the pool may not have noticed yet.
+    /// Gives the connection back, with nothing running on it.
+    pub(super) fn give_back(mut self) {
+        let options = &self.pool.manager().options;
+        let client = self.client.take();
+        // As SQLAlchemy's pool: those who wait come first, then as many as are kept stay.
+        if options.overflow > 0 && self.pool.status().available >= options.size {
+            drop(client.map(Object::take));
+        }
+    }
+
+    /// Closes the connection instead of giving it back: it is broken, and the pool may not have noticed yet. Those that are as
+    /// old are closed before their next use.
     pub(super) fn discard(mut self) {
-        drop(self.client.take().map(Object::take));
+        let Some(client) = self.client.take() else { return };
+        let created = Object::metrics(&client).created;
+        drop(Object::take(client));
+        let mut lost = self.pool.manager().lost();
+        // One that was not to be used again tells nothing about those that are newer.
+        if lost.is_none_or(|lost| created >= lost) {
+            *lost = Some(Instant::now());
+        }
     }
 }
 
@@ -288,11 +256,37 @@ impl DerefMut for Lease {
 }
 
 impl Drop for Lease {
+    /// A request was given up in the middle, as its client hung up or had waited long enough. What it asked the database still
+    /// runs, and whoever got this connection next would wait for it, beyond every limit.
     fn drop(&mut self) {
-        let options = &self.pool.manager().options;
-        // As SQLAlchemy's pool: those who wait come first, then as many as are kept stay.
-        if options.overflow > 0 && self.pool.status().available >= options.size {
-            drop(self.client.take().map(Object::take));
+        let Some(client) = self.client.take() else { return };
+        // At the very end of the process there is nobody left to wait.
+        if let Ok(runtime) = Handle::try_current() {
+            runtime.spawn(quieten(client, self.pool.clone()));
         }
+    }
+}
+
+/// How long an answer that nobody waits for may still take, before it is cancelled.
+const NEARLY_DONE: Duration = Duration::from_millis(100);
+/// How long a cancelled statement may take to end, before its connection is closed.
+const CANCELLED: Duration = Duration::from_secs(5);
+
+/// Keeps a connection from the pool until nothing runs on it.
+async fn quieten(client: Object<Connector>, pool: managed::Pool<Connector>) {
+    // Answered after all that was sent before it.
+    let quiet = |limit| timeout(limit, client.batch_execute(""));
+    if let Ok(Ok(())) = quiet(NEARLY_DONE).await {
+        return;
+    }
+    let cancelled = async {
+        if let Ok(tls) = pool.manager().reach.tls() {
+            let _ = client.cancel_token().cancel_query(tls).await;
+        }
+    };
+    let is_quiet =
+        timeout(CANCELLED, cancelled).await.is_ok() && matches!(quiet(CANCELLED).await, Ok(Ok(())));
+    if !is_quiet {
+        drop(Object::take(client));
     }
 }

@@ -11,6 +11,7 @@ mod dialect;
 mod group;
 mod ingest;
 mod postgres;
+mod reach;
 mod row;
 mod session;
 mod sqlite;
@@ -30,6 +31,7 @@ use crate::error::Result;
 use crate::uri::DatabaseUri;
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
+use std::time::Duration;
 
 /// A database: a pool of PostgreSQL connections, or one SQLite file with its writer and reader threads.
 #[derive(Clone)]
@@ -53,7 +55,7 @@ impl Db {
     /// Opens the database and makes one connection, so that a wrong address or password shows at start-up.
     ///
     /// # Errors
-    /// [`Error::Unavailable`] or [`Error::Refused`], in the database's words.
+    /// [`crate::Error::Unavailable`] or [`crate::Error::Refused`], in the database's words.
     pub async fn open(uri: &DatabaseUri) -> Result<Self> {
         Self::open_with(uri, &PoolOptions::default()).await
     }
@@ -61,7 +63,7 @@ impl Db {
     /// Like [`Db::open`], with other than the usual connections.
     ///
     /// # Errors
-    /// [`Error::Unavailable`] or [`Error::Refused`], in the database's words.
+    /// [`crate::Error::Unavailable`] or [`crate::Error::Refused`], in the database's words.
     pub async fn open_with(uri: &DatabaseUri, options: &PoolOptions) -> Result<Self> {
         Ok(Self(match uri {
             DatabaseUri::Postgres(address) => Engine::Postgres(postgres::Pool::open(address, options).await?),
@@ -74,6 +76,14 @@ impl Db {
         match &self.0 {
             Engine::Postgres(_) => Dialect::Postgres,
             Engine::Sqlite(_) => Dialect::Sqlite,
+        }
+    }
+
+    /// How long a request may wait for others before it is told to come back.
+    pub fn longest_wait(&self) -> Duration {
+        match &self.0 {
+            Engine::Postgres(pool) => pool.longest_wait(),
+            Engine::Sqlite(_) => PoolOptions::default().wait,
         }
     }
 
@@ -139,7 +149,7 @@ impl Tx<'_> {
     /// Runs a statement and answers how many rows it touched.
     ///
     /// # Errors
-    /// See [`Error`].
+    /// See [`crate::Error`].
     pub async fn exec(&mut self, sql: &str, args: &[Value]) -> Result<u64> {
         match &mut self.0 {
             Connection::Postgres(session) => session.exec(sql, args).await,
@@ -150,7 +160,7 @@ impl Tx<'_> {
     /// Runs a query of fixed text and maps every row.
     ///
     /// # Errors
-    /// See [`Error`].
+    /// See [`crate::Error`].
     pub async fn all<T>(
         &mut self,
         sql: &str,
@@ -168,7 +178,7 @@ impl Tx<'_> {
     /// is open.
     ///
     /// # Errors
-    /// See [`Error`], and what `each` fails with.
+    /// See [`crate::Error`], and what `each` fails with.
     pub async fn each_of(
         &mut self,
         queries: &[String],
@@ -187,7 +197,7 @@ impl Tx<'_> {
     /// planning does.
     ///
     /// # Errors
-    /// See [`Error`], and what `look` fails with.
+    /// See [`crate::Error`], and what `look` fails with.
     pub async fn each(
         &mut self,
         sql: &str,
@@ -203,7 +213,7 @@ impl Tx<'_> {
     /// Runs a query whose text was built for this call, without keeping its plan.
     ///
     /// # Errors
-    /// See [`Error`].
+    /// See [`crate::Error`].
     pub async fn all_once<T>(
         &mut self,
         sql: &str,
@@ -219,7 +229,7 @@ impl Tx<'_> {
     /// Runs a query of fixed text and maps its first row, if there is one.
     ///
     /// # Errors
-    /// See [`Error`].
+    /// See [`crate::Error`].
     pub async fn first<T>(
         &mut self,
         sql: &str,
@@ -233,7 +243,7 @@ impl Tx<'_> {
     /// Answers how many rows the statement inserted or changed.
     ///
     /// # Errors
-    /// See [`Error`].
+    /// See [`crate::Error`].
     pub async fn insert_many(&mut self, bulk: &Bulk, columns: &[Column]) -> Result<u64> {
         match &mut self.0 {
             Connection::Postgres(session) => session.insert_many(bulk, columns).await,
@@ -248,7 +258,7 @@ impl Tx<'_> {
     /// SQLite has changed nothing then.
     ///
     /// # Errors
-    /// What `check` fails with comes first; else see [`Error`].
+    /// What `check` fails with comes first; else see [`crate::Error`].
     pub async fn insert_if<T, const N: usize>(
         &mut self,
         sql: &str,
@@ -277,7 +287,7 @@ impl Tx<'_> {
     /// Runs several statements of fixed text without parameters: a schema.
     ///
     /// # Errors
-    /// See [`Error`].
+    /// See [`crate::Error`].
     pub async fn script(&mut self, sql: &str) -> Result<()> {
         match &mut self.0 {
             Connection::Postgres(session) => session.script(sql).await,

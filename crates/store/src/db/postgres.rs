@@ -19,8 +19,12 @@ pub(super) struct Pool(Connections);
 impl Pool {
     pub(super) async fn open(address: &PostgresAddress, options: &PoolOptions) -> Result<Self> {
         let this = Self(Connections::new(address, options)?);
-        drop(this.connection().await?);
+        this.connection().await?.give_back();
         Ok(this)
+    }
+
+    pub(super) fn longest_wait(&self) -> Duration {
+        self.0.longest_wait()
     }
 
     async fn connection(&self) -> Result<Lease> {
@@ -49,7 +53,7 @@ impl Pool {
     {
         let client = self.connection().await?;
         let done = transact(&client, self.0.statements(), f).await;
-        discard_if_lost(client, &done);
+        give_back(client, &done);
         done
     }
 
@@ -62,7 +66,7 @@ impl Pool {
             let client = self.connection().await?;
             let session = Session::reads(&client, self.0.statements());
             let done = f.clone()(&mut Tx(Connection::Postgres(session))).await;
-            discard_if_lost(client, &done);
+            give_back(client, &done);
             match done {
                 Err(Error::Conflict(_) | Error::Disconnected(_)) if tries < TRIES => {}
                 done => return done,
@@ -96,10 +100,12 @@ where
     }
 }
 
-/// Keeps a lost connection from going back to the pool, which may not have noticed yet.
-fn discard_if_lost<T>(client: Lease, done: &Result<T>) {
+/// Gives a connection back, unless it is lost, which the pool may not have noticed yet.
+fn give_back<T>(client: Lease, done: &Result<T>) {
     if matches!(done, Err(Error::Disconnected(_))) {
         client.discard();
+    } else {
+        client.give_back();
     }
 }
 

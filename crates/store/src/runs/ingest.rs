@@ -8,6 +8,7 @@ use api::validate::Limits;
 use futures_util::FutureExt;
 use std::sync::Arc;
 use tokio::sync::oneshot;
+use tokio::time::timeout;
 
 /// The way of what is logged into the database.
 pub struct Ingest {
@@ -38,7 +39,10 @@ impl Ingest {
         }
         let (answer, answered) = oneshot::channel();
         self.waiting.push(logged.len(), Waiting { logged, answer })?;
-        answered.await.map_err(|_| Error::Database("a group of writes panicked".into()))?
+        let answered = timeout(self.db.longest_wait(), answered).await;
+        let answered =
+            answered.map_err(|_| Error::Unavailable("the writes before this one take too long".into()))?;
+        answered.map_err(|_| Error::Database("a group of writes panicked".into()))?
     }
 }
 
@@ -59,10 +63,12 @@ async fn all(tx: &mut Tx<'_>, entries: &[Arc<Logged>], place: Option<Arc<Place<W
 }
 
 async fn run(db: Db, group: Vec<Waiting>, place: Arc<Place<Waiting>>) {
-    let (entries, answers): (Vec<_>, Vec<_>) = group.into_iter().map(|w| (w.logged, w.answer)).unzip();
+    // Who has been told to come back, or has gone away, will log it again.
+    let group = group.into_iter().filter(|waiting| !waiting.answer.is_closed());
+    let (entries, answers): (Vec<_>, Vec<_>) = group.map(|w| (w.logged, w.answer)).unzip();
     let entries: Arc<[Arc<Logged>]> = entries.into();
     let done = match entries.len() {
-        1 => None,
+        0 | 1 => None,
         _ => Some(together(&db, Arc::clone(&entries), Arc::clone(&place)).await),
     };
     // Whoever does not wait for the answer any more has gone away; what is committed stays.

@@ -1,11 +1,14 @@
 //! Database addresses as MLflow's and libpq's users write them.
 
+mod hosts;
 mod password;
 mod postgres;
 mod split;
+mod tls;
 
+pub(crate) use hosts::Place;
 pub use postgres::{Parts, PostgresAddress, Variables};
-pub(crate) use postgres::{Roots, Tls, TlsMode};
+pub(crate) use tls::{Own, Roots, Tls, TlsMode};
 
 use std::path::PathBuf;
 

@@ -35,7 +35,7 @@ impl Password {
     ///
     /// # Errors
     /// A sentence about the file, without its content.
-    pub(crate) fn read(&self, accounts: &[Whose<'_>]) -> Result<Option<String>, String> {
+    pub(crate) fn read(&self, account: &Whose<'_>) -> Result<Option<String>, String> {
         match self {
             Self::None => Ok(None),
             Self::Given(password) => Ok(Some(password.clone())),
@@ -49,7 +49,7 @@ impl Password {
                 "the password file {} can be read by other users, and is not used, as in libpq; chmod 600 it",
                 path.display()
             )),
-            Self::Passfile { path, .. } => Ok(find(&read(path)?, accounts)),
+            Self::Passfile { path, .. } => Ok(find(&read(path)?, account)),
         }
     }
 }
@@ -64,21 +64,19 @@ fn is_shown(path: &Path) -> bool {
     path.metadata().is_ok_and(|file| file.is_file() && file.permissions().mode() & 0o077 != 0)
 }
 
-/// The password of the first account that has one, by its first line that fits.
-fn find(text: &str, accounts: &[Whose<'_>]) -> Option<String> {
-    accounts.iter().find_map(|whose| {
-        text.lines().filter(|line| !line.starts_with('#')).find_map(|line| {
-            let port = whose.port.to_string();
-            let mut rest = line;
-            for expected in [whose.host, &port, whose.database, whose.user] {
-                let (field, after) = field(rest);
-                if field != "*" && field != expected {
-                    return None;
-                }
-                rest = after?;
+/// The password of an account, by the first line that fits.
+fn find(text: &str, whose: &Whose<'_>) -> Option<String> {
+    text.lines().filter(|line| !line.starts_with('#')).find_map(|line| {
+        let port = whose.port.to_string();
+        let mut rest = line;
+        for expected in [whose.host, &port, whose.database, whose.user] {
+            let (field, after) = field(rest);
+            if field != "*" && field != expected {
+                return None;
             }
-            Some(field(rest).0)
-        })
+            rest = after?;
+        }
+        Some(field(rest).0)
     })
 }
 
@@ -110,7 +108,7 @@ mod tests {
             ("anywhere", "x", "me", Some("drei")),
             ("h", "ml", "v", None),
         ] {
-            let found = find(file, &[Whose { host, port: 5432, database, user }]);
+            let found = find(file, &Whose { host, port: 5432, database, user });
             assert_eq!(found.as_deref(), expected, "{host} {database} {user}");
         }
     }
@@ -121,18 +119,18 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("password");
         let password = Password::File(path.clone());
-        assert!(password.read(&[]).unwrap_err().contains("password file"));
+        let whose = Whose { host: "h", port: 1, database: "d", user: "u" };
+        assert!(password.read(&whose).unwrap_err().contains("password file"));
         for (content, expected) in [("eins\n", "eins"), ("zwei\r\n", "zwei"), (" drei ", " drei ")] {
             std::fs::write(&path, content).unwrap();
-            assert_eq!(password.read(&[]).unwrap().as_deref(), Some(expected));
+            assert_eq!(password.read(&whose).unwrap().as_deref(), Some(expected));
         }
-        let whose = || [Whose { host: "h", port: 1, database: "d", user: "u" }];
         std::fs::write(&path, "*:*:*:*:vier").unwrap();
         let passfile = Password::Passfile { path: path.clone(), is_default: false };
         std::fs::set_permissions(&path, PermissionsExt::from_mode(0o644)).unwrap();
-        assert!(passfile.read(&whose()).unwrap_err().contains("chmod 600"));
+        assert!(passfile.read(&whose).unwrap_err().contains("chmod 600"));
         std::fs::set_permissions(&path, PermissionsExt::from_mode(0o600)).unwrap();
-        assert_eq!(passfile.read(&whose()).unwrap().as_deref(), Some("vier"));
+        assert_eq!(passfile.read(&whose).unwrap().as_deref(), Some("vier"));
         assert_eq!(format!("{passfile:?}{:?}", Password::Given("vier".into())), "Password(..)Password(..)");
     }
 }

@@ -1,12 +1,14 @@
 //! The address of a PostgreSQL server: from an URI, from separate parts, and from libpq's environment variables.
 
+use super::hosts::{Place, hosts};
 use super::password::{Password, Whose};
 use super::split::{Parameters, split};
+use super::tls::Tls;
 use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 use tokio_postgres::Config;
-use tokio_postgres::config::{Host, SslMode as Negotiation};
+use tokio_postgres::config::{LoadBalanceHosts, TargetSessionAttrs};
 
 /// How the environment is asked for a variable.
 pub type Variables<'a> = &'a dyn Fn(&str) -> Option<String>;
@@ -14,8 +16,9 @@ pub type Variables<'a> = &'a dyn Fn(&str) -> Option<String>;
 /// A server and how to log in to it. No part of it that is shown or printed holds the user or a password.
 #[derive(Clone, PartialEq, Eq)]
 pub struct PostgresAddress {
-    /// Everything but password and TLS.
+    /// Everything but the hosts, the password and TLS.
     config: Config,
+    hosts: Vec<Place>,
     password: Password,
     pub(crate) tls: Tls,
 }
@@ -31,36 +34,12 @@ pub struct Parts {
     pub password_file: Option<PathBuf>,
     pub sslmode: Option<String>,
     pub sslrootcert: Option<String>,
-}
-
-/// What is asked of the server's certificate, and whether there must be one.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Tls {
-    pub mode: TlsMode,
-    pub roots: Roots,
-}
-
-/// libpq's `sslmode`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum TlsMode {
-    Disable,
-    Prefer,
-    Require,
-    VerifyCa,
-    VerifyFull,
-}
-
-/// Who may have signed the server's certificate.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Roots {
-    /// What the system trusts.
-    System,
-    /// A file of certificates.
-    File(PathBuf),
+    pub sslcert: Option<String>,
+    pub sslkey: Option<String>,
 }
 
 // libpq's variables for what an address leaves open.
-const VARIABLES: [(&str, &str); 11] = [
+const VARIABLES: [(&str, &str); 20] = [
     ("PGHOST", "host"),
     ("PGHOSTADDR", "hostaddr"),
     ("PGPORT", "port"),
@@ -70,8 +49,17 @@ const VARIABLES: [(&str, &str); 11] = [
     ("PGDATABASE", "dbname"),
     ("PGSSLMODE", "sslmode"),
     ("PGSSLROOTCERT", "sslrootcert"),
+    ("PGSSLCERT", "sslcert"),
+    ("PGSSLKEY", "sslkey"),
+    ("PGSSLCRL", "sslcrl"),
+    ("PGSSLNEGOTIATION", "sslnegotiation"),
+    ("PGCHANNELBINDING", "channel_binding"),
+    ("PGTARGETSESSIONATTRS", "target_session_attrs"),
+    ("PGLOADBALANCEHOSTS", "load_balance_hosts"),
+    ("PGCONNECT_TIMEOUT", "connect_timeout"),
     ("PGAPPNAME", "application_name"),
     ("PGOPTIONS", "options"),
+    ("PGSERVICE", "service"),
 ];
 
 impl PostgresAddress {
@@ -89,6 +77,8 @@ impl PostgresAddress {
             ("dbname", "--db-name", parts.name.clone()),
             ("sslmode", "--db-sslmode", parts.sslmode.clone()),
             ("sslrootcert", "--db-sslrootcert", parts.sslrootcert.clone()),
+            ("sslcert", "--db-sslcert", parts.sslcert.clone()),
+            ("sslkey", "--db-sslkey", parts.sslkey.clone()),
         ];
         for (name, option, value) in of_parts {
             let Some(value) = value else { continue };
@@ -124,32 +114,11 @@ impl PostgresAddress {
         variables: Variables<'_>,
     ) -> Result<Self, String> {
         let get = |name: &str| said.iter().find(|(said, _)| said == name).map(|(_, value)| value.as_str());
+        if get("service").is_some() {
+            return Err("PGSERVICE is set, and services are not supported; unset it, and write host, user and database".into());
+        }
+        let hosts = hosts(get("host"), get("hostaddr"), get("port"))?;
         let mut config = Config::new();
-        let hosts: Vec<&str> = get("host").unwrap_or_default().split(',').collect();
-        let addresses: Vec<&str> = get("hostaddr").map_or_else(Vec::new, |text| text.split(',').collect());
-        if addresses.is_empty() || get("host").is_some() {
-            for host in hosts {
-                config.host(if host.is_empty() { "localhost" } else { host });
-            }
-        } else {
-            // The certificate is compared with the host; without one, with the address.
-            for address in &addresses {
-                config.host(*address);
-            }
-        }
-        for address in addresses {
-            config.hostaddr(address.parse().map_err(|_| "hostaddr is no IP address")?);
-        }
-        for port in get("port").unwrap_or("5432").split(',') {
-            let port = if port.is_empty() { Ok(5432) } else { port.parse() };
-            match port {
-                Ok(port) if port != 0 => config.port(port),
-                _ => return Err("a port is a number from 1 to 65535".into()),
-            };
-        }
-        if config.get_ports().len() > 1 && config.get_ports().len() != config.get_hosts().len() {
-            return Err("there must be one port, or one for each host".into());
-        }
         let user =
             get("user").map(str::to_owned).or_else(|| variables("USER")).unwrap_or_else(|| "postgres".into());
         config.dbname(get("dbname").unwrap_or(&user));
@@ -160,7 +129,7 @@ impl PostgresAddress {
         if let Some(options) = get("options") {
             config.options(options);
         }
-        use tokio_postgres::config::{ChannelBinding, LoadBalanceHosts, SslNegotiation, TargetSessionAttrs};
+        use tokio_postgres::config::{ChannelBinding, SslNegotiation};
         let number = |name: &str| match get(name).map(|text| text.trim().parse::<u64>()) {
             None => Ok(None),
             Some(Ok(number)) => Ok(Some(number)),
@@ -168,19 +137,16 @@ impl PostgresAddress {
         };
         let seconds = |name: &str| Ok::<_, String>(number(name)?.filter(|n| *n > 0).map(Duration::from_secs));
         config.connect_timeout(seconds("connect_timeout")?.unwrap_or(CONNECT_TIMEOUT));
-        if let Some(ms) = number("tcp_user_timeout")? {
-            config.tcp_user_timeout(Duration::from_millis(ms));
-        }
+        config.tcp_user_timeout(number("tcp_user_timeout")?.map_or(TCP_USER_TIMEOUT, Duration::from_millis));
         config.keepalives(number("keepalives")? != Some(0));
         config.keepalives_idle(seconds("keepalives_idle")?.unwrap_or(KEEPALIVES_IDLE));
-        if let Some(interval) = seconds("keepalives_interval")? {
-            config.keepalives_interval(interval);
-        }
-        if let Some(count) = number("keepalives_count")? {
-            config.keepalives_retries(u32::try_from(count).map_err(|_| "keepalives_count is too large")?);
-        }
+        config.keepalives_interval(seconds("keepalives_interval")?.unwrap_or(KEEPALIVES_INTERVAL));
+        let count = number("keepalives_count")?.filter(|n| *n > 0).unwrap_or(KEEPALIVES_COUNT);
+        config.keepalives_retries(u32::try_from(count).map_err(|_| "keepalives_count is too large")?);
         let wrong = |name: &str, values: &str| Err(format!("{name} is one of {values}"));
-        config.target_session_attrs(match get("target_session_attrs").unwrap_or("any") {
+        // Of several hosts one is the primary, and this server writes.
+        let wanted = if hosts.len() > 1 { "read-write" } else { "any" };
+        config.target_session_attrs(match get("target_session_attrs").unwrap_or(wanted) {
             "any" => TargetSessionAttrs::Any,
             // A primary takes writes.
             "read-write" | "primary" => TargetSessionAttrs::ReadWrite,
@@ -203,83 +169,68 @@ impl PostgresAddress {
             _ => return wrong("sslnegotiation", "postgres, direct"),
         });
         let home = |file: &str| variables("HOME").map(|home| PathBuf::from(home).join(file));
-        let tls = tls(get("sslmode"), get("sslrootcert"), home(".postgresql/root.crt"))?;
-        config.ssl_mode(match tls.mode {
-            TlsMode::Disable => Negotiation::Disable,
-            TlsMode::Prefer => Negotiation::Prefer,
-            TlsMode::Require | TlsMode::VerifyCa | TlsMode::VerifyFull => Negotiation::Require,
-        });
+        let tls = Tls::parse(&get, variables)?;
         let password = match (get("password"), password_file, get("passfile")) {
             (_, Some(path), _) => Password::File(path),
             (Some(password), ..) => Password::Given(password.to_owned()),
             (.., Some(path)) => Password::Passfile { path: path.into(), is_default: false },
             _ => home(".pgpass").map_or(Password::None, |path| Password::Passfile { path, is_default: true }),
         };
-        Ok(Self { config, password, tls })
+        Ok(Self { config, hosts, password, tls })
     }
 
-    /// What to connect with, with the password as it is now.
+    /// The hosts, in the order in which to ask them.
+    pub(crate) fn hosts(&self) -> &[Place] {
+        &self.hosts
+    }
+
+    /// Whether any order of the hosts will do, as only the primary is wanted, of which there is one.
+    pub(crate) fn wants_primary(&self) -> bool {
+        self.config.get_target_session_attrs() == TargetSessionAttrs::ReadWrite
+    }
+
+    /// Whether the hosts are asked in a new order each time.
+    pub(crate) fn is_balanced(&self) -> bool {
+        self.config.get_load_balance_hosts() == LoadBalanceHosts::Random
+    }
+
+    /// What to connect to a host with, with the password as it is now. The address to go to is still open.
     ///
     /// # Errors
     /// A sentence about the file that the password is in.
-    pub(crate) fn config(&self) -> Result<Config, String> {
+    pub(crate) fn config(&self, place: &Place) -> Result<Config, String> {
         let mut config = self.config.clone();
-        let names: Vec<String> = config.get_hosts().iter().map(host_name).collect();
-        let ports = config.get_ports();
-        let accounts = names.iter().enumerate().map(|(n, host)| Whose {
+        config.host(&place.host).port(place.port);
+        let account = Whose {
             // libpq calls the usual socket localhost.
-            host: if matches!(host.as_str(), "/var/run/postgresql" | "/tmp") { "localhost" } else { host },
-            port: *ports.get(n).or(ports.first()).unwrap_or(&5432),
+            host: if ["/var/run/postgresql", "/tmp"].contains(&place.host.as_str()) {
+                "localhost"
+            } else {
+                &place.host
+            },
+            port: place.port,
             database: config.get_dbname().unwrap_or_default(),
             user: config.get_user().unwrap_or_default(),
-        });
-        let accounts: Vec<_> = accounts.collect();
-        if let Some(password) = self.password.read(&accounts)? {
+        };
+        if let Some(password) = self.password.read(&account)? {
             config.password(password);
         }
         Ok(config)
     }
 }
 
-/// How long a host may take to answer at all; the next one is tried then.
+/// How long a host may take to let us in; the next one is tried then.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
-/// When a silent connection is asked whether it is still there.
-const KEEPALIVES_IDLE: Duration = Duration::from_secs(30);
-
-fn tls(mode: Option<&str>, roots: Option<&str>, usual: Option<PathBuf>) -> Result<Tls, String> {
-    let is_system = roots == Some("system");
-    let mode = match mode.unwrap_or(if is_system { "verify-full" } else { "prefer" }) {
-        "disable" => TlsMode::Disable,
-        // Neither promises anything; libpq's allow tries without TLS first.
-        "allow" | "prefer" => TlsMode::Prefer,
-        // libpq's rule: whoever names a root wants it checked.
-        "require" if roots.is_some() && !is_system => TlsMode::VerifyCa,
-        "require" => TlsMode::Require,
-        "verify-ca" => TlsMode::VerifyCa,
-        "verify-full" => TlsMode::VerifyFull,
-        _ => return Err("sslmode is one of disable, allow, prefer, require, verify-ca, verify-full".into()),
-    };
-    if is_system && mode != TlsMode::VerifyFull {
-        return Err("sslrootcert=system needs sslmode=verify-full: anyone can get a certificate that the system trusts".into());
-    }
-    let roots = match roots {
-        Some("system") => Roots::System,
-        Some(path) => Roots::File(path.into()),
-        None => usual.filter(|path| path.is_file()).map_or(Roots::System, Roots::File),
-    };
-    Ok(Tls { mode, roots })
-}
-
-fn host_name(host: &Host) -> String {
-    match host {
-        Host::Tcp(name) => name.clone(),
-        Host::Unix(path) => path.display().to_string(),
-    }
-}
+/// How long what we send may stay without the system's receipt, before the connection counts as lost.
+const TCP_USER_TIMEOUT: Duration = Duration::from_secs(20);
+/// When a silent connection is asked whether it is still there, how often, and how many times.
+const KEEPALIVES_IDLE: Duration = Duration::from_secs(15);
+const KEEPALIVES_INTERVAL: Duration = Duration::from_secs(5);
+const KEEPALIVES_COUNT: u64 = 3;
 
 impl fmt::Display for PostgresAddress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let hosts: Vec<_> = self.config.get_hosts().iter().map(host_name).collect();
+        let hosts: Vec<_> = self.hosts.iter().map(|place| place.host.as_str()).collect();
         write!(f, "PostgreSQL {} on {}", self.config.get_dbname().unwrap_or_default(), hosts.join(","))
     }
 }
@@ -292,6 +243,7 @@ impl fmt::Debug for PostgresAddress {
 
 #[cfg(test)]
 mod tests {
+    use super::super::tls::{Roots, TlsMode};
     use super::*;
 
     fn address(rest: &str, parts: &Parts, variables: &[(&str, &str)]) -> Result<PostgresAddress, String> {
@@ -316,7 +268,7 @@ mod tests {
     #[test]
     fn the_environment_fills_what_is_not_said() {
         let empty = address("", &Parts::default(), &ALL).unwrap();
-        let config = empty.config().unwrap();
+        let config = empty.config(&empty.hosts[0]).unwrap();
         assert_eq!(empty.to_string(), "PostgreSQL envdb on envhost");
         assert_eq!((config.get_user(), config.get_ports()), (Some("envuser"), &[6000][..]));
         assert_eq!(config.get_password(), Some(&b"geheim"[..]));
@@ -324,10 +276,13 @@ mod tests {
             (config.get_application_name(), config.get_options()),
             (Some("envapp"), Some("-csearch_path=env"))
         );
-        assert_eq!(empty.tls, Tls { mode: TlsMode::VerifyCa, roots: Roots::File("/env/root.crt".into()) });
+        assert_eq!(
+            (empty.tls.mode, &empty.tls.roots),
+            (TlsMode::VerifyCa, &Roots::File("/env/root.crt".into()))
+        );
 
         let said = address("u:p@h:1/d?sslmode=require&application_name=a", &Parts::default(), &ALL).unwrap();
-        let config = said.config().unwrap();
+        let config = said.config(&said.hosts[0]).unwrap();
         assert_eq!(said.to_string(), "PostgreSQL d on h");
         assert_eq!((config.get_user(), config.get_password()), (Some("u"), Some(&b"p"[..])));
         assert_eq!((config.get_ports(), config.get_application_name()), (&[1][..], Some("a")));
@@ -336,7 +291,7 @@ mod tests {
     #[test]
     fn nothing_said_is_the_usual() {
         let address = address("", &Parts::default(), &[("USER", "me")]).unwrap();
-        let config = address.config().unwrap();
+        let config = address.config(&address.hosts[0]).unwrap();
         assert_eq!(address.to_string(), "PostgreSQL me on localhost");
         assert_eq!((config.get_user(), config.get_application_name()), (Some("me"), Some("ferroflow")));
         assert_eq!((config.get_ports(), address.tls.mode), (&[5432][..], TlsMode::Prefer));
@@ -360,21 +315,48 @@ mod tests {
     }
 
     #[test]
-    fn tls_is_libpqs() {
-        let mode = |query: &str| address(&format!("h/d?{query}"), &Parts::default(), &[]).map(|a| a.tls.mode);
-        for (query, expected) in [
-            ("", TlsMode::Prefer),
-            ("sslmode=disable", TlsMode::Disable),
-            ("sslmode=allow", TlsMode::Prefer),
-            ("sslmode=require", TlsMode::Require),
-            ("sslmode=require&sslrootcert=/ca.pem", TlsMode::VerifyCa),
-            ("sslmode=verify-full", TlsMode::VerifyFull),
-            ("sslrootcert=system", TlsMode::VerifyFull),
-        ] {
-            assert_eq!(mode(query), Ok(expected), "{query}");
-        }
-        assert!(mode("sslmode=geheim").unwrap_err().contains("verify-ca"));
-        assert!(mode("sslmode=require&sslrootcert=system").unwrap_err().contains("verify-full"));
+    fn of_several_hosts_the_primary_is_wanted() {
+        let wants_primary =
+            |rest: &str| address(rest, &Parts::default(), &[]).map(|address| address.wants_primary());
+        assert_eq!(wants_primary("a/d"), Ok(false));
+        assert_eq!(wants_primary("a/d?target_session_attrs=read-write"), Ok(true));
+        assert_eq!(wants_primary("a,b/d"), Ok(true));
+        assert_eq!(wants_primary("a,b/d?target_session_attrs=primary"), Ok(true));
+        assert_eq!(wants_primary("a,b/d?target_session_attrs=any"), Ok(false));
+        assert!(wants_primary("a,b/d?target_session_attrs=standby").unwrap_err().contains("writes"));
+    }
+
+    #[test]
+    fn a_silent_connection_has_an_end() {
+        let config = |query: &str| {
+            let address = address(&format!("h/d?{query}"), &Parts::default(), &[]).unwrap();
+            address.config(&address.hosts[0]).unwrap()
+        };
+        let usual = config("");
+        let times = |c: &Config| {
+            (
+                c.get_keepalives_idle(),
+                c.get_keepalives_interval().unwrap(),
+                c.get_keepalives_retries().unwrap(),
+            )
+        };
+        let seconds = Duration::from_secs;
+        assert_eq!(usual.get_connect_timeout(), Some(&seconds(10)));
+        assert_eq!(usual.get_tcp_user_timeout(), Some(&seconds(20)));
+        assert_eq!((usual.get_keepalives(), times(&usual)), (true, (seconds(15), seconds(5), 3)));
+        let said = config(
+            "connect_timeout=3&tcp_user_timeout=4000&keepalives_idle=5&keepalives_interval=6&keepalives_count=7",
+        );
+        assert_eq!(said.get_connect_timeout(), Some(&seconds(3)));
+        assert_eq!(said.get_tcp_user_timeout(), Some(&seconds(4)));
+        assert_eq!(times(&said), (seconds(5), seconds(6), 7));
+        assert!(!config("keepalives=0").get_keepalives());
+    }
+
+    #[test]
+    fn services_are_refused() {
+        let error = address("u@h/d", &Parts::default(), &[("PGSERVICE", "geheim")]).unwrap_err();
+        assert!(error.contains("PGSERVICE") && !error.contains("geheim"), "{error}");
     }
 
     #[test]
@@ -383,6 +365,7 @@ mod tests {
             "port=geheim",
             "port=0",
             "port=1,2,3",
+            "host=a&hostaddr=::1,::2",
             "connect_timeout=geheim",
             "target_session_attrs=geheim",
             "hostaddr=geheim",

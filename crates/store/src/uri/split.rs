@@ -3,7 +3,7 @@
 use percent_encoding::percent_decode_str;
 
 /// The parameters of libpq that an address may have.
-pub(super) const KNOWN: [&str; 25] = [
+pub(super) const KNOWN: [&str; 28] = [
     "user",
     "password",
     "passfile",
@@ -25,6 +25,9 @@ pub(super) const KNOWN: [&str; 25] = [
     "channel_binding",
     "sslmode",
     "sslrootcert",
+    "sslcert",
+    "sslkey",
+    "sslcrl",
     "sslnegotiation",
     // These change nothing here: the encoding is UTF-8, and there is neither GSSAPI nor compression.
     "client_encoding",
@@ -33,10 +36,24 @@ pub(super) const KNOWN: [&str; 25] = [
 ];
 
 /// Those of libpq's that there is nothing for here.
-const REFUSED: [(&str, &str); 3] = [
-    ("sslcert", "certificates of clients are not supported; use a password"),
-    ("sslkey", "certificates of clients are not supported; use a password"),
+const REFUSED: [(&str, &str); 11] = [
     ("service", "services are not supported; write host, user and database"),
+    ("servicefile", "services are not supported; write host, user and database"),
+    (
+        "sslpassword",
+        "keys with a passphrase are not supported; write the key without one: openssl pkey -in KEY -out FILE",
+    ),
+    (
+        "sslcrldir",
+        "folders of revoked certificates are not supported; put the lists into one file, for sslcrl",
+    ),
+    ("sslcertmode", "sslcertmode is not supported; leave sslcert out where no certificate is to be sent"),
+    ("sslsni", "sslsni is not supported; leave it out"),
+    ("ssl_min_protocol_version", "TLS is 1.2 or newer; leave ssl_min_protocol_version out"),
+    ("ssl_max_protocol_version", "TLS is 1.2 or newer; leave ssl_max_protocol_version out"),
+    ("require_auth", "require_auth is not supported; channel_binding=require insists on SCRAM"),
+    ("requirepeer", "requirepeer is not supported; leave it out"),
+    ("krbsrvname", "Kerberos is not supported; use a password or a certificate"),
 ];
 
 /// Names and values in the order of the address. Several hosts are one value with commas.
@@ -187,6 +204,7 @@ mod tests {
             ("h?application_name=me@x&connect_timeout=3", "host=h, application_name=me@x, connect_timeout=3"),
             ("h/d?user=u&password=p", "host=h, dbname=d, user=u, password=p"),
             ("h/d?ssl=true", "host=h, dbname=d, sslmode=require"),
+            ("h/d?sslcert=/a.crt&sslkey=/a.key", "host=h, dbname=d, sslcert=/a.crt, sslkey=/a.key"),
         ] {
             let mut found = split(rest).unwrap_or_else(|e| panic!("{rest}: {e}"));
             found.reverse();
@@ -206,7 +224,7 @@ mod tests {
             ("u:geheim/d", "port"),
             ("u:geheim@[::1/d", "bracket"),
             ("u:geheim@h/d?sslmod=geheim", "sslmode"),
-            ("u:geheim@h/d?sslcert=geheim", "certificates"),
+            ("u:geheim@h/d?sslpassword=geheim", "passphrase"),
             ("u:geheim@h/d?sslmode=require&service=geheim", "services"),
             ("u:geheim@h/d?sslmode=require&geheim=x", "does not have"),
             ("u:geheim%00@h/d", "NUL"),
