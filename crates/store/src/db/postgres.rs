@@ -1,13 +1,13 @@
 //! PostgreSQL: the connection pool, and statements on a connection.
 
 use super::connect::{Connections, Lease, PoolOptions, Statements};
+use super::query::{Query, Union};
 use super::{Column, Row, Tx, Value};
 use crate::error::{Error, Result};
 use crate::uri::PostgresAddress;
 use deadpool_postgres::StatementCache;
 use futures_util::future::BoxFuture;
-use futures_util::stream::select_all;
-use futures_util::{TryFutureExt, TryStreamExt, pin_mut};
+use futures_util::{TryStreamExt, pin_mut};
 use std::time::Duration;
 use tokio_postgres::types::{ToSql, Type};
 use tokio_postgres::{GenericClient, RowStream};
@@ -63,16 +63,24 @@ impl Pool {
     {
         let mut tries = 1;
         loop {
-            let client = self.connection().await?;
-            let done = f.clone()(&mut Tx::PostgresRead(&client, self.0.statements())).await;
-            discard_if_lost(client, &done);
-            match done {
+            match self.read_once(f.clone()).await {
                 Err(Error::Conflict(_) | Error::Disconnected(_)) if tries < TRIES => {}
                 done => return done,
             }
             pause(tries).await;
             tries += 1;
         }
+    }
+
+    /// One try, outside a transaction.
+    pub(super) async fn read_once<T, F>(&self, f: F) -> Result<T>
+    where
+        F: for<'t> FnOnce(&'t mut Tx<'_>) -> BoxFuture<'t, Result<T>> + Send,
+    {
+        let client = self.connection().await?;
+        let done = f(&mut Tx::PostgresRead(&client, self.0.statements())).await;
+        discard_if_lost(client, &done);
+        done
     }
 }
 
@@ -170,22 +178,20 @@ pub(super) async fn all<T>(
     Ok(out)
 }
 
-/// Sends all statements before it waits for the first answer. All answers are read as they come: the connection stops
-/// reading while rows of any statement wait.
+/// Runs the queries as one statement.
 pub(super) async fn each_of(
     client: &impl GenericClient,
     kept: Option<&StatementCache>,
-    queries: &[String],
-    args: &[Value],
+    queries: &[&Query],
+    parents: &Value,
     mut each: impl FnMut(usize, &Row) -> Result<()>,
 ) -> Result<()> {
-    let answers = queries.iter().enumerate().map(|(n, sql)| {
-        let rows = rows(client, kept, sql, args).try_flatten_stream();
-        Box::pin(rows.map_ok(move |row| (n, row)))
-    });
-    let mut answers = select_all(answers);
-    while let Some((n, row)) = answers.try_next().await? {
-        each(n, &Row::Postgres(&row))?;
+    let union = Union::of(queries);
+    let stream = rows(client, kept, &union.sql, std::slice::from_ref(parents)).await?;
+    pin_mut!(stream);
+    while let Some(row) = stream.try_next().await? {
+        let number = row.try_get::<_, i32>(0)? as usize;
+        each(number, &Row::PostgresPart(&row, &union.places[number]))?;
     }
     Ok(())
 }
