@@ -1,5 +1,6 @@
 //! `ferroflow db`: what revision a database is at, and bringing it to ours.
 
+use crate::indexes::{self, IndexCommand};
 use crate::start::Failure;
 use crate::{log, migration};
 use clap::{Args, Subcommand};
@@ -49,17 +50,21 @@ enum DbCommand {
     /// Succeed if the database can be served as it is.
     #[command(after_help = EXAMPLES)]
     Check(Database),
+    /// List, make or drop the indexes that Ferroflow adds to MLflow's schema for fast searches.
+    #[command(subcommand)]
+    Indexes(IndexCommand),
 }
 
+/// Which database.
 #[derive(Args)]
-struct Database {
+pub struct Database {
     /// The database: sqlite:///PATH or postgresql://USER@HOST/DATABASE.
     #[arg(env = "MLFLOW_BACKEND_STORE_URI", value_name = "URI")]
     uri: String,
 }
 
 impl Database {
-    fn parse(&self) -> Result<DatabaseUri, Failure> {
+    pub(crate) fn parse(&self) -> Result<DatabaseUri, Failure> {
         let uri = DatabaseUri::parse(&self.uri).map_err(|e| Failure::Usage(format!("the database: {e}")))?;
         match &uri {
             DatabaseUri::Sqlite(path) if !path.exists() => {
@@ -91,7 +96,11 @@ pub fn run(options: &DbOptions) -> Result<(), Failure> {
             }
             DbCommand::Status(database) => {
                 let uri = database.parse()?;
-                say(&status(&uri, steps_done(&uri).await?));
+                let done = steps_done(&uri).await?;
+                say(&status(&uri, done));
+                if done == STEPS.len() {
+                    say(&indexes::summary(&uri).await?);
+                }
                 Ok(())
             }
             DbCommand::Check(database) => {
@@ -99,6 +108,7 @@ pub fn run(options: &DbOptions) -> Result<(), Failure> {
                 let found = schema::inspect(&uri).await.map_err(|e| refused(&uri, &e))?;
                 found.refuse_unless_at_head().map_err(|e| refused(&uri, &e))
             }
+            DbCommand::Indexes(command) => indexes::run(command).await,
         }
     })
 }
@@ -108,12 +118,12 @@ async fn steps_done(uri: &DatabaseUri) -> Result<usize, Failure> {
     found.map_err(|e| refused(uri, &e))
 }
 
-fn refused(uri: &DatabaseUri, error: &schema::SchemaError) -> Failure {
+pub(crate) fn refused(uri: &DatabaseUri, error: &schema::SchemaError) -> Failure {
     Failure::Start(format!("{}: {error}", uri.display()))
 }
 
 /// Whoever closed the pipe has read enough.
-fn say(text: &str) {
+pub(crate) fn say(text: &str) {
     drop(io::stdout().write_all(text.as_bytes()));
 }
 
