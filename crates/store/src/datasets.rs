@@ -1,6 +1,6 @@
 //! Data sets and models as inputs and outputs of runs. Mirrors `_log_inputs_impl`, `log_outputs` and `_search_datasets`.
 
-use crate::db::{Bulk, Column, Kind, Query, Row, Tx, Value};
+use crate::db::{Bulk, Column, Row, Tx, Value};
 use crate::error::Result;
 use crate::experiments::ExperimentId;
 use crate::names::new_id;
@@ -188,7 +188,7 @@ pub async fn log_outputs(tx: &mut Tx<'_>, run_id: &str, mut models: Vec<ModelOut
     if insert_edges(tx, Edge::ModelOutput, &run, ids, steps).await? == models.len() as u64 {
         return Ok(());
     }
-    let sql = tx.dialect().in_texts(MODEL_OUTPUTS.sql, 1, "");
+    let sql = tx.dialect().in_texts(MODEL_OUTPUTS, 1, "");
     let present = tx.all(&sql, &[Value::Texts(vec![run.run_id])], model_output).await?;
     match models.iter().find(|m| !present.contains(m)) {
         None => Ok(()),
@@ -207,16 +207,13 @@ fn bad_request(message: String) -> Error {
 }
 
 /// The data sets that runs took in; `runs::load` reads them with the rest of a run.
-pub(crate) const DATASET_INPUTS: Query = Query {
-    columns: &[Kind::Text; 10],
-    sql: "
+pub(crate) const DATASET_INPUTS: &str = "
     SELECT i.destination_id, i.input_uuid, d.name, d.digest, d.dataset_source_type, d.dataset_source, d.dataset_schema,
            d.dataset_profile, t.name, t.value
     FROM inputs i
     JOIN datasets d ON d.dataset_uuid = i.source_id
     LEFT JOIN input_tags t ON t.input_uuid = i.input_uuid
-    WHERE i.destination_type = 'RUN' AND i.source_type = 'DATASET' AND i.destination_id",
-};
+    WHERE i.destination_type = 'RUN' AND i.source_type = 'DATASET' AND i.destination_id";
 
 /// One row of [`DATASET_INPUTS`]: the input's id, its data set, and one of its tags.
 pub(crate) type DatasetRow = (String, Dataset, Option<Tag>);
@@ -251,12 +248,9 @@ pub(crate) fn dataset_inputs(rows: Vec<DatasetRow>) -> Vec<DatasetInput> {
 }
 
 /// The models that runs took in.
-pub(crate) const MODEL_INPUTS: Query = Query {
-    columns: &[Kind::Text; 2],
-    sql: "
+pub(crate) const MODEL_INPUTS: &str = "
     SELECT source_id, destination_id FROM inputs
-    WHERE source_type = 'RUN_INPUT' AND destination_type = 'MODEL_INPUT' AND source_id",
-};
+    WHERE source_type = 'RUN_INPUT' AND destination_type = 'MODEL_INPUT' AND source_id";
 
 /// Reads a row of [`MODEL_INPUTS`].
 pub(crate) fn model_input(row: &Row) -> Result<ModelInput> {
@@ -264,12 +258,9 @@ pub(crate) fn model_input(row: &Row) -> Result<ModelInput> {
 }
 
 /// The models that runs put out.
-pub(crate) const MODEL_OUTPUTS: Query = Query {
-    columns: &[Kind::Text, Kind::Text, Kind::Int],
-    sql: "
+pub(crate) const MODEL_OUTPUTS: &str = "
     SELECT source_id, destination_id, step FROM inputs
-    WHERE source_type = 'RUN_OUTPUT' AND destination_type = 'MODEL_OUTPUT' AND source_id",
-};
+    WHERE source_type = 'RUN_OUTPUT' AND destination_type = 'MODEL_OUTPUT' AND source_id";
 
 /// Reads a row of [`MODEL_OUTPUTS`].
 pub(crate) fn model_output(row: &Row) -> Result<ModelOutput> {

@@ -11,7 +11,6 @@ mod dialect;
 mod group;
 mod ingest;
 mod postgres;
-mod query;
 mod row;
 mod sqlite;
 mod tls;
@@ -22,7 +21,6 @@ pub use bulk::{Bulk, Column};
 pub use connect::{PoolOptions, Prepared};
 pub use dialect::Dialect;
 pub use ingest::{Ingest, Place};
-pub use query::{Kind, Query};
 pub use row::Row;
 pub use value::Value;
 
@@ -173,26 +171,26 @@ impl Tx<'_> {
         }
     }
 
-    /// Runs queries for rows of the parents with these ids, and hands each row to `each` with the number of its query. On
-    /// PostgreSQL they are one statement; which query's rows come first is open.
+    /// Runs queries of fixed text that take the same arguments, and hands each row to `each` with the number of its query.
+    /// PostgreSQL gets all of them at once, so that they wait for one answer, not for one each; which query's rows come first
+    /// is open.
     ///
     /// # Errors
     /// See [`Error`], and what `each` fails with.
     pub async fn each_of(
         &mut self,
-        queries: &[&Query],
-        parents: Vec<String>,
+        queries: &[String],
+        args: &[Value],
         each: impl FnMut(usize, &Row) -> Result<()>,
     ) -> Result<()> {
-        let parents = Value::Texts(parents);
         match self {
             Self::Postgres(tx, s) => {
-                postgres::each_of(&**tx, s.kept(&tx.statement_cache), queries, &parents, each).await
+                postgres::each_of(&**tx, s.kept(&tx.statement_cache), queries, args, each).await
             }
             Self::PostgresRead(client, s) => {
-                postgres::each_of(&***client, s.kept(&client.statement_cache), queries, &parents, each).await
+                postgres::each_of(&***client, s.kept(&client.statement_cache), queries, args, each).await
             }
-            Self::Sqlite(conn) => sqlite::each_of(conn, queries, &parents, each),
+            Self::Sqlite(conn) => sqlite::each_of(conn, queries, args, each),
         }
     }
 

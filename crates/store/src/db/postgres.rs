@@ -1,13 +1,13 @@
 //! PostgreSQL: the connection pool, and statements on a connection.
 
 use super::connect::{Connections, Lease, PoolOptions, Statements};
-use super::query::{Query, Union};
 use super::{Column, Row, Tx, Value};
 use crate::error::{Error, Result};
 use crate::uri::PostgresAddress;
 use deadpool_postgres::StatementCache;
 use futures_util::future::BoxFuture;
-use futures_util::{TryStreamExt, pin_mut};
+use futures_util::stream::select_all;
+use futures_util::{TryFutureExt, TryStreamExt, pin_mut};
 use std::time::Duration;
 use tokio_postgres::types::{ToSql, Type};
 use tokio_postgres::{GenericClient, RowStream};
@@ -178,20 +178,22 @@ pub(super) async fn all<T>(
     Ok(out)
 }
 
-/// Runs the queries as one statement.
+/// Sends all statements before it waits for the first answer. All answers are read as they come: the connection stops
+/// reading while rows of any statement wait.
 pub(super) async fn each_of(
     client: &impl GenericClient,
     kept: Option<&StatementCache>,
-    queries: &[&Query],
-    parents: &Value,
+    queries: &[String],
+    args: &[Value],
     mut each: impl FnMut(usize, &Row) -> Result<()>,
 ) -> Result<()> {
-    let union = Union::of(queries);
-    let stream = rows(client, kept, &union.sql, std::slice::from_ref(parents)).await?;
-    pin_mut!(stream);
-    while let Some(row) = stream.try_next().await? {
-        let number = row.try_get::<_, i32>(0)? as usize;
-        each(number, &Row::PostgresPart(&row, &union.places[number]))?;
+    let answers = queries.iter().enumerate().map(|(n, sql)| {
+        let rows = rows(client, kept, sql, args).try_flatten_stream();
+        Box::pin(rows.map_ok(move |row| (n, row)))
+    });
+    let mut answers = select_all(answers);
+    while let Some((n, row)) = answers.try_next().await? {
+        each(n, &Row::Postgres(&row))?;
     }
     Ok(())
 }

@@ -6,8 +6,6 @@ use crate::error::Result;
 pub enum Row<'a> {
     /// From PostgreSQL.
     Postgres(&'a tokio_postgres::Row),
-    /// From PostgreSQL, with the places where the columns are.
-    PostgresPart(&'a tokio_postgres::Row, &'a [usize]),
     /// From SQLite.
     Sqlite(&'a rusqlite::Row<'a>),
 }
@@ -28,7 +26,6 @@ impl Row<'_> {
     pub fn str(&self, i: usize) -> Result<&str> {
         Ok(match self {
             Self::Postgres(row) => row.try_get(i)?,
-            Self::PostgresPart(row, places) => row.try_get(places[i])?,
             Self::Sqlite(row) => row.get_ref(i)?.as_str().map_err(rusqlite::Error::from)?,
         })
     }
@@ -40,7 +37,6 @@ impl Row<'_> {
     pub fn opt_text(&self, i: usize) -> Result<Option<String>> {
         Ok(match self {
             Self::Postgres(row) => row.try_get(i)?,
-            Self::PostgresPart(row, places) => row.try_get(places[i])?,
             Self::Sqlite(row) => row.get(i)?,
         })
     }
@@ -65,7 +61,6 @@ impl Row<'_> {
                 Type::INT4 => row.try_get::<_, Option<i32>>(i)?.map(i64::from),
                 _ => row.try_get(i)?,
             },
-            Self::PostgresPart(row, places) => row.try_get(places[i])?,
             Self::Sqlite(row) => row.get(i)?,
         })
     }
@@ -85,7 +80,6 @@ impl Row<'_> {
     pub fn opt_float(&self, i: usize) -> Result<Option<f64>> {
         Ok(match self {
             Self::Postgres(row) => row.try_get(i)?,
-            Self::PostgresPart(row, places) => row.try_get(places[i])?,
             Self::Sqlite(row) => row.get(i)?,
         })
     }
@@ -97,7 +91,6 @@ impl Row<'_> {
     pub fn bool(&self, i: usize) -> Result<bool> {
         Ok(match self {
             Self::Postgres(row) => row.try_get(i)?,
-            Self::PostgresPart(row, places) => row.try_get(places[i])?,
             Self::Sqlite(row) => row.get(i)?,
         })
     }

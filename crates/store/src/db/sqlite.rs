@@ -1,7 +1,7 @@
 //! SQLite: one writer thread that commits what is queued in one go, and reader threads on the write-ahead log.
 
 use super::group::Queue;
-use super::{Column, Dialect, Query, Row, Tx, Value, now};
+use super::{Column, Row, Tx, Value, now};
 use crate::error::{Error, Result};
 use futures_util::future::BoxFuture;
 use rusqlite::{CachedStatement, Connection, OpenFlags};
@@ -300,13 +300,13 @@ pub(super) fn each(
 
 pub(super) fn each_of(
     conn: &Connection,
-    queries: &[&Query],
-    parents: &Value,
+    queries: &[String],
+    args: &[Value],
     mut each: impl FnMut(usize, &Row) -> Result<()>,
 ) -> Result<()> {
-    for (n, query) in queries.iter().enumerate() {
-        let mut statement = prepare(conn, &Dialect::Sqlite.in_texts(query.sql, 1, ""))?;
-        let mut rows = statement.query([parents])?;
+    for (n, sql) in queries.iter().enumerate() {
+        let mut statement = prepare(conn, sql)?;
+        let mut rows = statement.query(rusqlite::params_from_iter(args))?;
         while let Some(row) = rows.next()? {
             each(n, &Row::Sqlite(row))?;
         }

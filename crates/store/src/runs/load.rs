@@ -1,7 +1,7 @@
-//! Reads many runs with all that belongs to them in a constant number of statements, which are one on PostgreSQL.
+//! Reads many runs with all that belongs to them in a constant number of statements, which are sent together.
 
 use crate::datasets::{self, DatasetRow};
-use crate::db::{Kind, Query, Row, Tx, Value};
+use crate::db::{Row, Tx, Value};
 use crate::error::Result;
 use crate::runs::RUN_NAME_TAG;
 use api::{Metric, ModelInput, ModelOutput, Run, RunData, RunInfo, RunInputs, RunOutputs, RunStatus, Tag};
@@ -10,28 +10,10 @@ use std::collections::HashMap;
 const INFOS: &str = "
     SELECT run_uuid, experiment_id, name, user_id, status, start_time, end_time, artifact_uri, lifecycle_stage
     FROM runs WHERE run_uuid";
-const INFO: Query = Query {
-    sql: INFOS,
-    columns: &[
-        Kind::Text,
-        Kind::Int,
-        Kind::Text,
-        Kind::Text,
-        Kind::Text,
-        Kind::Int,
-        Kind::Int,
-        Kind::Text,
-        Kind::Text,
-    ],
-};
-const METRICS: Query = Query {
-    sql: "SELECT run_uuid, key, value, timestamp, step, is_nan FROM latest_metrics WHERE run_uuid",
-    columns: &[Kind::Text, Kind::Text, Kind::Float, Kind::Int, Kind::Int, Kind::Bool],
-};
-const PARAMS: Query =
-    Query { sql: "SELECT run_uuid, key, value FROM params WHERE run_uuid", columns: &[Kind::Text; 3] };
-const TAGS: Query =
-    Query { sql: "SELECT run_uuid, key, value FROM tags WHERE run_uuid", columns: &[Kind::Text; 3] };
+const METRICS: &str =
+    "SELECT run_uuid, key, value, timestamp, step, is_nan FROM latest_metrics WHERE run_uuid";
+const PARAMS: &str = "SELECT run_uuid, key, value FROM params WHERE run_uuid";
+const TAGS: &str = "SELECT run_uuid, key, value FROM tags WHERE run_uuid";
 
 /// What belongs to a run; column 0 of each part's rows is the run's id.
 #[derive(Clone, Copy)]
@@ -73,10 +55,11 @@ pub(super) async fn whole(tx: &mut Tx<'_>, run_id: &str) -> Result<Option<Run>> 
 }
 
 async fn parts(tx: &mut Tx<'_>, parts: &[Part], run_ids: &[String]) -> Result<Vec<Run>> {
-    let queries: Vec<&Query> = parts.iter().map(|part| part.query()).collect();
+    let dialect = tx.dialect();
+    let queries: Vec<String> = parts.iter().map(|part| dialect.in_texts(part.sql(), 1, "")).collect();
     let mut loading: HashMap<&str, Loading> =
         run_ids.iter().map(|id| (id.as_str(), <_>::default())).collect();
-    tx.each_of(&queries, run_ids.to_vec(), |n, row| match loading.get_mut(row.str(0)?) {
+    tx.each_of(&queries, &[Value::Texts(run_ids.to_vec())], |n, row| match loading.get_mut(row.str(0)?) {
         Some(run) => run.add(parts[n], row),
         None => Ok(()),
     })
@@ -85,15 +68,15 @@ async fn parts(tx: &mut Tx<'_>, parts: &[Part], run_ids: &[String]) -> Result<Ve
 }
 
 impl Part {
-    fn query(self) -> &'static Query {
+    fn sql(self) -> &'static str {
         match self {
-            Self::Info => &INFO,
-            Self::Metrics => &METRICS,
-            Self::Params => &PARAMS,
-            Self::Tags => &TAGS,
-            Self::Datasets => &datasets::DATASET_INPUTS,
-            Self::ModelOutputs => &datasets::MODEL_OUTPUTS,
-            Self::ModelInputs => &datasets::MODEL_INPUTS,
+            Self::Info => INFOS,
+            Self::Metrics => METRICS,
+            Self::Params => PARAMS,
+            Self::Tags => TAGS,
+            Self::Datasets => datasets::DATASET_INPUTS,
+            Self::ModelOutputs => datasets::MODEL_OUTPUTS,
+            Self::ModelInputs => datasets::MODEL_INPUTS,
         }
     }
 }
