@@ -22,3 +22,4 @@ class Plan:
     cold_starts: int
     other_cold_starts: int
     long_history: bool
+    indexes: bool

@@ -1,4 +1,4 @@
-"""Writes what was measured: all of it as JSON, and tables of medians in Markdown."""
+"""Writes what was measured: all of it as JSON, tables of medians in Markdown, and a picture of them."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import Any
 
 from goals import COLD_START_SECONDS, GOAL_CONNECTIONS, GOALS, IDLE_MIB, LOADED_MIB
 from load import Sample
+from plot import Panel, svg
 
 
 @dataclass
@@ -49,7 +50,7 @@ class Results:
 
 
 def write(results: Results, directory: Path) -> None:
-    """Writes `results.json` and `results.md`."""
+    """Writes `results.json`, `results.md` and `results.svg`."""
     content = {
         "about": results.about,
         "samples": [sample.as_json() for sample in results.samples],
@@ -58,12 +59,33 @@ def write(results: Results, directory: Path) -> None:
     }
     (directory / "results.json").write_text(json.dumps(content, indent=1) + "\n")
     (directory / "results.md").write_text(markdown(results))
+    (directory / "results.svg").write_text(picture(results))
+
+
+def picture(results: Results) -> str:
+    """The medians over the most connections as bars, without `health`, which asks no database."""
+    connections = max((sample.connections for sample in results.samples), default=1)
+    panels = []
+    for engine in _in_order(sample.engine for sample in results.samples):
+        of_engine = [s for s in results.samples if s.engine == engine and s.call != "health"]
+        medians = {
+            call: {
+                target: median
+                for target in _in_order(s.target for s in of_engine if s.call == call)
+                if (median := results.median(engine, call, connections, target))
+            }
+            for call in _in_order(s.call for s in of_engine)
+        }
+        panels.append(Panel({"sqlite": "SQLite", "postgresql": "PostgreSQL"}.get(engine, engine), medians))
+    about = results.about
+    facts = (f"{connections} connections", f"{about['runs in the database']:,} runs", f"{about['cores']} cores", about["date"])
+    return svg(panels, ", ".join(str(fact) for fact in facts))
 
 
 def markdown(results: Results) -> str:
     """The report for people."""
     about = "".join(f"- {name}: {value}\n" for name, value in results.about.items())
-    parts = [f"# Benchmark results\n\n{about}"]
+    parts = [f"# Benchmark results\n\n![Requests a second of each server](results.svg)\n\n{about}"]
     engines = _in_order(sample.engine for sample in results.samples)
     for engine in engines:
         for connections in _in_order(s.connections for s in results.samples if s.engine == engine):

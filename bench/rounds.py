@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import subprocess
 import sys
 import time
 from pathlib import Path
@@ -64,6 +65,10 @@ class Engine:
             )
             for server in running:
                 self._seed(server.database, server.target)
+                if self.plan.indexes and server.target.name == "ferroflow":
+                    progress(f"{self.engine}: indexes")
+                    command = [*server.target.command, "db", "indexes", "create", server.database.uri]
+                    subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
                 (server.directory / "runs.txt").write_text("\n".join(seed.written_run_ids()) + "\n")
             for call in self.plan.calls:
                 self._measure(call, running, floor_database, footprints)

@@ -6,6 +6,7 @@ examples:
   bench/run.py                                      the long run, over an hour
   bench/run.py --targets ferroflow --engines sqlite --calls log-metric get-run --connections 16
   bench/run.py --runs 100000 --calls search-newest-100 search-filtered search-page-1 search-page-1000
+  bench/run.py --runs 1000000 --indexes --targets ferroflow --calls search-newest-100 search-filtered search-page-1
   bench/run.py --list                               the names of the calls
 
 Programs: Ferroflow and the floor from target/release (see the README), `mlflow` from .venv or the path, `fml` from
@@ -84,6 +85,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--seconds", type=float, help="of one measurement (3)")
     parser.add_argument("--rounds", type=int, help="measurements of each call, of which the median counts (5)")
     parser.add_argument("--runs", type=int, default=500, help="runs in the database (500)")
+    parser.add_argument("--indexes", action="store_true", help="give Ferroflow all of its indexes: db indexes create")
     parser.add_argument("--ferroflow", default=str(REPOSITORY / "target/release/ferroflow"), metavar="PROGRAM")
     parser.add_argument("--floor", default=str(REPOSITORY / "target/release/examples/floor"), metavar="PROGRAM")
     parser.add_argument("--official", default=_installed("mlflow", ".venv"), metavar="PROGRAM")
@@ -117,6 +119,7 @@ def _plan(options: argparse.Namespace, known: list[calls_.Call]) -> Plan:
         cold_starts=20,
         other_cold_starts=2 if options.quick else 5,
         long_history="chart-1000000" in names,
+        indexes=options.indexes,
     )
 
 
@@ -160,6 +163,7 @@ def _about(plan: Plan, targets: list[Target], directory: Path, cluster: Cluster 
         "load average before": f"{os.getloadavg()[0]:.2f}",
         "file system": filesystem.stdout.strip(),
         "runs in the database": plan.runs,
+        "indexes of Ferroflow": "all of them" if plan.indexes else "those of a fresh database",
         "rounds": f"{plan.rounds}, {plan.other_rounds} of the other servers",
         "seconds": f"{plan.seconds:g} each, longer for slow calls",
     }

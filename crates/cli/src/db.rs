@@ -1,6 +1,7 @@
 //! `ferroflow db`: what revision a database is at, and bringing it to ours.
 
 use crate::config::PlaceOptions;
+use crate::indexes::{self, IndexCommand};
 use crate::start::Failure;
 use crate::{log, migration, wait};
 use clap::{Args, Subcommand};
@@ -106,10 +107,14 @@ enum DbCommand {
         #[arg(long)]
         migrated: bool,
     },
+    /// List, make or drop the indexes that Ferroflow adds to MLflow's schema for fast searches.
+    #[command(subcommand)]
+    Indexes(IndexCommand),
 }
 
+/// Which database.
 #[derive(Args)]
-struct Database {
+pub struct Database {
     /// The database: sqlite:///PATH or postgresql://USER@HOST/DATABASE.
     #[arg(env = "MLFLOW_BACKEND_STORE_URI", value_name = "URI")]
     uri: Option<String>,
@@ -119,7 +124,7 @@ struct Database {
 }
 
 impl Database {
-    fn parse(&self) -> Result<DatabaseUri, Failure> {
+    pub(crate) fn parse(&self) -> Result<DatabaseUri, Failure> {
         let named = self.place.database(self.uri.as_deref(), "URI").map_err(Failure::Usage)?;
         named.ok_or_else(|| {
             Failure::Usage("say which database: a URI, MLFLOW_BACKEND_STORE_URI, or --db-host".into())
@@ -127,7 +132,7 @@ impl Database {
     }
 
     /// One that must be there.
-    fn existing(&self) -> Result<DatabaseUri, Failure> {
+    pub(crate) fn existing(&self) -> Result<DatabaseUri, Failure> {
         let uri = self.parse()?;
         match &uri {
             DatabaseUri::Sqlite(path) if !path.exists() => {
@@ -160,7 +165,14 @@ pub fn run(options: &DbOptions) -> Result<(), Failure> {
             }
             DbCommand::Status(database) => {
                 let uri = database.existing()?;
-                say(&status(&uri, &chains(&uri, Auth::IfThere).await?));
+                let chains = chains(&uri, Auth::IfThere).await?;
+                say(&status(&uri, &chains));
+                if chains
+                    .iter()
+                    .any(|(chain, done)| *chain == Chain::Tracking && *done == chain.steps().len())
+                {
+                    say(&indexes::summary(&uri).await?);
+                }
                 Ok(())
             }
             DbCommand::Check(database) => {
@@ -178,6 +190,7 @@ pub fn run(options: &DbOptions) -> Result<(), Failure> {
                 say(&wait::until_usable(&uri, migration, Duration::from_secs((*timeout).into())).await?);
                 Ok(())
             }
+            DbCommand::Indexes(command) => indexes::run(command).await,
         }
     });
     // A thread that still waits for a file's lock is not waited for.
@@ -194,12 +207,12 @@ async fn chains(uri: &DatabaseUri, auth: Auth) -> Result<Vec<(Chain, usize)>, Fa
     found.map_err(|e| refused(uri, &e))
 }
 
-fn refused(uri: &DatabaseUri, error: &schema::SchemaError) -> Failure {
+pub(crate) fn refused(uri: &DatabaseUri, error: &schema::SchemaError) -> Failure {
     Failure::Start(format!("{}: {error}", uri.display()))
 }
 
 /// Whoever closed the pipe has read enough.
-fn say(text: &str) {
+pub(crate) fn say(text: &str) {
     drop(io::stdout().write_all(text.as_bytes()));
 }
 

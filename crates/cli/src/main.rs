@@ -3,6 +3,7 @@
 mod banner;
 mod config;
 mod db;
+mod indexes;
 mod log;
 mod migration;
 mod opening;

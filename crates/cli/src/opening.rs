@@ -113,7 +113,7 @@ fn may_pass(error: &SchemaError) -> Option<For> {
             error.may_pass().then_some(For::Database)
         }
         SchemaError::Older { .. } | SchemaError::Unknown { .. } => Some(For::Schema),
-        SchemaError::Empty | SchemaError::NotMlflow => None,
+        SchemaError::Empty | SchemaError::NotMlflow | SchemaError::IndexInTheMaking(_) => None,
     }
 }
 

@@ -72,6 +72,22 @@ impl Alter {
         .await
     }
 
+    /// Runs statements that PostgreSQL has outside transactions only, each by itself, for as long as they take; one transaction on
+    /// SQLite.
+    ///
+    /// # Errors
+    /// What `f` fails with.
+    pub async fn apart<T, F>(&mut self, f: F) -> Result<T>
+    where
+        T: Send + 'static,
+        F: for<'t> FnOnce(&'t mut Tx<'_>) -> BoxFuture<'t, Result<T>> + Send + 'static,
+    {
+        match &self.0 {
+            Engine::Postgres { work, .. } => work.read_once(f).await,
+            Engine::Sqlite(_) => self.step(f).await,
+        }
+    }
+
     /// Runs one transaction. References are not checked in it on SQLite, and it waits 10 s for a table on PostgreSQL.
     ///
     /// # Errors

@@ -63,17 +63,25 @@ impl Pool {
     {
         let mut tries = 1;
         loop {
-            let client = self.connection().await?;
-            let session = Session::reads(&client, self.0.statements());
-            let done = f.clone()(&mut Tx(Connection::Postgres(session))).await;
-            give_back(client, &done);
-            match done {
+            match self.read_once(f.clone()).await {
                 Err(Error::Conflict(_) | Error::Disconnected(_)) if tries < TRIES => {}
                 done => return done,
             }
             pause(tries).await;
             tries += 1;
         }
+    }
+
+    /// One try, outside a transaction.
+    pub(super) async fn read_once<T, F>(&self, f: F) -> Result<T>
+    where
+        F: for<'t> FnOnce(&'t mut Tx<'_>) -> BoxFuture<'t, Result<T>> + Send,
+    {
+        let client = self.connection().await?;
+        let session = Session::reads(&client, self.0.statements());
+        let done = f(&mut Tx(Connection::Postgres(session))).await;
+        give_back(client, &done);
+        done
     }
 }
 

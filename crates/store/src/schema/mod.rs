@@ -1,6 +1,7 @@
 //! The schema: MLflow 3.7.0's own, table for table, so that MLflow can take the database over at any time.
 
 mod chain;
+mod indexes;
 mod state;
 mod steps;
 mod upgrade;
@@ -8,6 +9,7 @@ mod upgrade;
 pub(crate) use state::read_all;
 
 pub use chain::Chain;
+pub use indexes::{FoundIndex, INDEXES, Index, IndexStep, create_indexes, drop_indexes, list_indexes};
 pub use state::{Auth, Found, State};
 pub use steps::{STEPS, Step};
 pub use upgrade::{Progress, Upgraded, inspect, upgrade};
@@ -67,6 +69,11 @@ pub enum SchemaError {
         /// Why.
         error: Error,
     },
+    /// Another process makes this index at the moment.
+    #[error(
+        "another process is making the index {0}; wait until it is done, `ferroflow db indexes list` shows it"
+    )]
+    IndexInTheMaking(&'static str),
     /// There are tables, but no revision.
     #[error(
         "the database has tables but no MLflow schema revision; use an empty database or one of MLflow's"
@@ -98,16 +105,10 @@ pub async fn prepare(
         .await?;
     // On a PostgreSQL database that others use, building an index would keep them from writing meanwhile.
     if prepared == Prepared::Created || db.dialect() == Dialect::Sqlite {
-        db.write(|tx| Box::pin(tx.script(INDEXES))).await?;
+        db.write(|tx| Box::pin(indexes::create_fresh(tx))).await?;
     }
     Ok(prepared)
 }
-
-/// What MLflow's schema lacks: additions that MLflow does not notice, all named `ferroflow_*`. A search's newest runs come
-/// straight from this index, however many runs there are.
-pub const INDEXES: &str = "
-    CREATE INDEX IF NOT EXISTS ferroflow_runs_experiment_id_lifecycle_stage_start_time
-    ON runs (experiment_id, lifecycle_stage, start_time DESC, run_uuid)";
 
 const POSTGRES: &str = include_str!("postgres.sql");
 const SQLITE: &str = include_str!("sqlite.sql");

@@ -12,10 +12,9 @@
 //! PostgreSQL joins an EXISTS before it sorts, and takes conditions on one run's rows for independent, so that it expects
 //! too few runs to stop early; planning those joins takes longer than a small search does.
 //!
-//! # Index
-//! The default order, newest first, is read from an index when there is one:
-//! `CREATE INDEX ferroflow_runs_experiment_id_lifecycle_stage_start_time ON runs (experiment_id, lifecycle_stage,
-//! start_time DESC, run_uuid)`. It serves both engines.
+//! # Indexes
+//! The default order, newest first, is read from an index of our own; numbers first from another, where it was made. See
+//! [`crate::schema::INDEXES`].
 
 use super::filter::{self, Clause, Entity, Grammar, Literal};
 use super::operator::{self, Operator};
