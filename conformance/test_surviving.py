@@ -186,13 +186,13 @@ def test_a_full_pool_waits(fleet: Fleet, cluster: Cluster) -> None:
     locker = psycopg2.connect(server.backend_uri)
     locker.cursor().execute("LOCK TABLE tags IN ACCESS EXCLUSIVE MODE")
 
-    def set_tag(number: int) -> Answer:
-        body = {"run_id": run, "tags": [{"key": f"t{number}", "value": "1"}]}
-        return Connection(server.port).send(Request("POST", API + "runs/log-batch", body=body))
+    def rename(number: int) -> Answer:
+        body = {"run_id": run, "run_name": f"r{number}"}
+        return Connection(server.port).send(Request("POST", API + "runs/update", body=body))
 
     waiting = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
     with ThreadPoolExecutor(2 * POOL) as clients:
-        answers = [clients.submit(set_tag, number) for number in range(2 * POOL)]
+        answers = [clients.submit(rename, number) for number in range(2 * POOL)]
         try:
             wait_until(lambda: query(server.backend_uri, waiting) == [(POOL,)], "the pool is full")
         finally:

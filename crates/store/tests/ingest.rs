@@ -8,12 +8,14 @@ use api::validate::Limits;
 use api::{Metric, Run, Tag};
 use common::for_each_engine;
 use futures_util::future::join_all;
+use std::sync::{Arc, Mutex};
 use store::Error;
 use store::db::{Db, Dialect};
 use store::experiments::ExperimentId;
 use store::runs::ingest::Ingest;
 use store::runs::log::{Batch, Entry};
 use store::runs::{self, NewRun};
+use tokio::sync::oneshot;
 
 fn metric(key: &str, value: f64, step: i64) -> Entry {
     let (dataset_name, dataset_digest, model_id, run_id) = (None, None, None, None);
@@ -211,6 +213,49 @@ async fn batches_that_are_logged_together_stay_whole() {
         assert_eq!(run.data.params.len(), 1 + 19, "all but those of the batch that was refused");
         assert!(run.data.params.iter().all(|p| p.key != "5" && p.value == "1"), "{:?}", run.data.params);
         assert_eq!(points(&db).await.len(), 19);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_run_that_somebody_holds_does_not_hold_up_the_others() {
+    // The lock that the references of new rows wait for.
+    const HOLD: &str = "SELECT 1 FROM runs WHERE run_uuid = $1 FOR UPDATE";
+    for_each_engine(async |db| {
+        if db.dialect() == Dialect::Sqlite {
+            return; // There is one writer, and all wait for it.
+        }
+        let (held, other) = (new_run(&db).await, new_run(&db).await);
+        let (holds, is_held) = oneshot::channel();
+        let (let_go, end) = oneshot::channel::<()>();
+        let signals = Arc::new(Mutex::new(Some((holds, end))));
+        let (holder, run) = (db.clone(), held.clone());
+        let holder = tokio::spawn(async move {
+            let hold = holder.write(move |tx| {
+                Box::pin(async move {
+                    let (holds, end) = signals.lock().unwrap().take().unwrap();
+                    tx.exec(HOLD, &[run.as_str().into()]).await?;
+                    holds.send(()).unwrap();
+                    end.await.unwrap();
+                    Ok(())
+                })
+            });
+            hold.await
+        });
+        is_held.await.unwrap();
+        let ingest = Ingest::new(db.clone());
+        let log = |run: &str, step| ingest.log(run.to_owned(), metric("m", 1.0, step), Limits::default());
+        let mut waiting = Box::pin(join_all((0..4).map(|step| log(&held, step))));
+        let others = join_all((0..40).map(|step| log(&other, step)));
+        let served = tokio::select! {
+            _ = &mut waiting => panic!("the run is held"),
+            served = others => served,
+        };
+        assert!(served.iter().all(Result::is_ok), "{served:?}");
+        let_go.send(()).unwrap();
+        assert!(waiting.await.iter().all(Result::is_ok));
+        holder.await.unwrap().unwrap();
+        assert_eq!(get_run(&db, &held).await.data.metrics[0].step, 3);
     })
     .await;
 }

@@ -10,6 +10,8 @@ use futures_util::future::BoxFuture;
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+use tokio::time::timeout;
 
 /// Groups that are at their statements at a time.
 const AT_STATEMENTS: usize = 2;
@@ -17,6 +19,8 @@ const AT_STATEMENTS: usize = 2;
 const GROUPS: usize = 4;
 /// Rows of one group at the most, so that the first of its requests need not wait long.
 const LARGEST: usize = 512;
+/// How long a group may be on its way before it is taken for one that is held up, and others go past it.
+const HELD_UP: Duration = Duration::from_millis(100);
 /// Requests that may wait; more are told to come back.
 const QUEUE: usize = 4096;
 
@@ -26,7 +30,9 @@ pub struct Ingest<Job: Send + 'static>(Arc<Inner<Job>>);
 /// A group's place among those on their way, which is free when this is dropped.
 pub struct Place<Job: Send + 'static> {
     queue: Arc<Inner<Job>>,
-    statements_done: AtomicBool,
+    is_committing: AtomicBool,
+    next_may_begin: AtomicBool,
+    is_free: AtomicBool,
 }
 
 type Run<Job> = dyn Fn(Vec<Job>, Arc<Place<Job>>) -> BoxFuture<'static, ()> + Send + Sync;
@@ -68,11 +74,35 @@ impl<Job: Send + 'static> Ingest<Job> {
 }
 
 impl<Job: Send + 'static> Place<Job> {
+    fn new(queue: &Arc<Inner<Job>>) -> Self {
+        let [is_committing, next_may_begin, is_free] = [false; 3].map(AtomicBool::new);
+        Self { queue: Arc::clone(queue), is_committing, next_may_begin, is_free }
+    }
+
     /// Lets the next group begin: this one only waits for its commit.
     pub fn statements_done(&self) {
-        if !self.statements_done.swap(true, Ordering::Relaxed) {
+        self.is_committing.store(true, Ordering::Relaxed);
+        self.let_the_next_begin();
+    }
+
+    /// Whether the group only waits for its commit.
+    pub fn is_committing(&self) -> bool {
+        self.is_committing.load(Ordering::Relaxed)
+    }
+
+    fn let_the_next_begin(&self) {
+        if !self.next_may_begin.swap(true, Ordering::Relaxed) {
             let mut state = self.queue.state();
             state.at_statements -= 1;
+            Inner::start(&self.queue, state);
+        }
+    }
+
+    fn free(&self) {
+        self.let_the_next_begin();
+        if !self.is_free.swap(true, Ordering::Relaxed) {
+            let mut state = self.queue.state();
+            state.groups -= 1;
             Inner::start(&self.queue, state);
         }
     }
@@ -80,10 +110,7 @@ impl<Job: Send + 'static> Place<Job> {
 
 impl<Job: Send + 'static> Drop for Place<Job> {
     fn drop(&mut self) {
-        self.statements_done();
-        let mut state = self.queue.state();
-        state.groups -= 1;
-        Inner::start(&self.queue, state);
+        self.free();
     }
 }
 
@@ -104,8 +131,14 @@ impl<Job: Send + 'static> Inner<Job> {
         let len = state.waiting.iter().take_while(fits).count();
         let group = state.waiting.drain(..len).map(|(_, job)| job).collect();
         drop(state);
-        let place = Place { queue: Arc::clone(inner), statements_done: AtomicBool::new(false) };
-        tokio::spawn((inner.run)(group, Arc::new(place)));
+        let place = Arc::new(Place::new(inner));
+        let mut run = (inner.run)(group, Arc::clone(&place));
+        tokio::spawn(async move {
+            if timeout(HELD_UP, &mut run).await.is_err() {
+                place.free();
+                run.await;
+            }
+        });
     }
 
     fn state(&self) -> MutexGuard<'_, State<Job>> {
@@ -193,6 +226,19 @@ mod tests {
         places.pop();
         go.add_permits(1);
         assert_eq!(groups.recv().await.unwrap().0, [100]);
+    }
+
+    #[tokio::test]
+    async fn what_is_held_up_holds_nobody_up() {
+        let (queue, mut groups, _go) = queue();
+        let mut places = Vec::new();
+        for n in 0..2 * GROUPS {
+            queue.push(1, n).unwrap();
+            let (group, place) = groups.recv().await.unwrap();
+            assert!(!place.is_committing());
+            assert_eq!(group, [n]);
+            places.push(place);
+        }
     }
 
     #[tokio::test]

@@ -6,7 +6,9 @@ use crate::db::{self, Db, Place, Tx};
 use crate::error::{Error, Result};
 use api::validate::Limits;
 use futures_util::FutureExt;
+use futures_util::future::join_all;
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::sync::oneshot;
 use tokio::time::timeout;
 
@@ -69,7 +71,10 @@ async fn run(db: Db, group: Vec<Waiting>, place: Arc<Place<Waiting>>) {
     let entries: Arc<[Arc<Logged>]> = entries.into();
     let done = match entries.len() {
         0 | 1 => None,
-        _ => Some(together(&db, Arc::clone(&entries), Arc::clone(&place)).await),
+        _ => match together(&db, &entries, &place).await {
+            None => return apart(&db, &entries, answers).await,
+            done => done,
+        },
     };
     // Whoever does not wait for the answer any more has gone away; what is committed stays.
     for (answer, entry) in answers.into_iter().zip(entries.iter()) {
@@ -85,6 +90,25 @@ async fn run(db: Db, group: Vec<Waiting>, place: Arc<Place<Waiting>>) {
     }
 }
 
-async fn together(db: &Db, entries: Arc<[Arc<Logged>]>, place: Arc<Place<Waiting>>) -> Result<()> {
-    db.write(move |tx| Box::pin(async move { all(tx, &entries, Some(place)).await })).await
+/// How long a group's statements may take. Whoever needs longer waits for a row that another session holds.
+const PATIENCE: Duration = Duration::from_millis(500);
+
+/// Logs a group in one transaction; `None` when it was held up, and has changed nothing.
+async fn together(db: &Db, entries: &Arc<[Arc<Logged>]>, place: &Arc<Place<Waiting>>) -> Option<Result<()>> {
+    let (entries, shared) = (Arc::clone(entries), Arc::clone(place));
+    let work = db.write(move |tx| Box::pin(async move { all(tx, &entries, Some(shared)).await }));
+    tokio::pin!(work);
+    match timeout(PATIENCE, &mut work).await {
+        Ok(done) => Some(done),
+        Err(_) if place.is_committing() => Some(work.await),
+        // Dropping it cancels what it waits for.
+        Err(_) => None,
+    }
+}
+
+/// Logs a group that was held up, each by itself at the same time, so that only those wait that have to.
+async fn apart(db: &Db, entries: &[Arc<Logged>], answers: Vec<oneshot::Sender<Result<()>>>) {
+    let each = entries.iter().zip(answers);
+    join_all(each.map(async |(entry, answer)| drop(answer.send(alone(db, Arc::clone(entry), None).await))))
+        .await;
 }
