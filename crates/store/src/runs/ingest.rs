@@ -66,49 +66,77 @@ async fn all(tx: &mut Tx<'_>, entries: &[Arc<Logged>], place: Option<Arc<Place<W
 
 async fn run(db: Db, group: Vec<Waiting>, place: Arc<Place<Waiting>>) {
     // Who has been told to come back, or has gone away, will log it again.
-    let group = group.into_iter().filter(|waiting| !waiting.answer.is_closed());
-    let (entries, answers): (Vec<_>, Vec<_>) = group.map(|w| (w.logged, w.answer)).unzip();
-    let entries: Arc<[Arc<Logged>]> = entries.into();
+    let group: Vec<_> = group.into_iter().filter(|waiting| !waiting.answer.is_closed()).collect();
+    let entries: Arc<[Arc<Logged>]> = group.iter().map(|waiting| Arc::clone(&waiting.logged)).collect();
     let done = match entries.len() {
-        0 | 1 => None,
-        _ => match together(&db, &entries, &place).await {
-            None => return apart(&db, &entries, answers).await,
-            done => done,
-        },
+        0 | 1 => Err(Apart::Refused),
+        _ => together(&db, entries, &place).await,
     };
-    // Whoever does not wait for the answer any more has gone away; what is committed stays.
-    for (answer, entry) in answers.into_iter().zip(entries.iter()) {
-        let _ = answer.send(match &done {
-            Some(Ok(())) => Ok(()),
-            // Alone they would fare no better, and what may be committed must not be done again after other writes.
-            Some(Err(Error::Unavailable(reason) | Error::Refused(reason) | Error::Disconnected(reason))) => {
-                Err(Error::Unavailable(reason.clone()))
+    match done {
+        Ok(()) => group.into_iter().for_each(|waiting| waiting.answer(Ok(()))),
+        // Alone they would fare no better, and what may be committed must not be done again after other writes.
+        Err(Apart::No(reason)) => {
+            group.into_iter().for_each(|waiting| waiting.answer(Err(Error::Unavailable(reason.clone()))));
+        }
+        Err(Apart::Refused) => {
+            for waiting in group {
+                log_alone(&db, waiting, Some(Arc::clone(&place))).await;
             }
-            // One of them spoils it for all: each gets the answer that it gets alone.
-            Some(Err(_)) | None => alone(&db, Arc::clone(entry), Some(Arc::clone(&place))).await,
-        });
+        }
+        Err(Apart::HeldUp) => {
+            join_all(group.into_iter().map(|waiting| log_alone(&db, waiting, None))).await;
+        }
     }
+}
+
+impl Waiting {
+    fn answer(self, done: Result<()>) {
+        // Whoever does not wait for the answer any more has gone away; what is committed stays.
+        let _ = self.answer.send(done);
+    }
+}
+
+/// Logs one of a group by itself, until nobody waits for the answer any more: then what it waits for is cancelled.
+async fn log_alone(db: &Db, mut waiting: Waiting, place: Option<Arc<Place<Waiting>>>) {
+    let done = tokio::select! {
+        done = alone(db, Arc::clone(&waiting.logged), place) => done,
+        () = waiting.answer.closed() => return,
+    };
+    waiting.answer(done);
+}
+
+/// Why a group that was not logged together is to be logged one by one, or not.
+enum Apart {
+    /// One of them spoils it for all: each gets the answer that it gets alone.
+    Refused,
+    /// A row is held by another session: only those wait that have to.
+    HeldUp,
+    /// There is no database.
+    No(String),
 }
 
 /// How long a group's statements may take. Whoever needs longer waits for a row that another session holds.
 const PATIENCE: Duration = Duration::from_millis(500);
 
-/// Logs a group in one transaction; `None` when it was held up, and has changed nothing.
-async fn together(db: &Db, entries: &Arc<[Arc<Logged>]>, place: &Arc<Place<Waiting>>) -> Option<Result<()>> {
-    let (entries, shared) = (Arc::clone(entries), Arc::clone(place));
+/// Logs a group in one transaction. When it fails, it changed nothing, or that is not known ([`Apart::No`]).
+async fn together(
+    db: &Db,
+    entries: Arc<[Arc<Logged>]>,
+    place: &Arc<Place<Waiting>>,
+) -> std::result::Result<(), Apart> {
+    let shared = Arc::clone(place);
     let work = db.write(move |tx| Box::pin(async move { all(tx, &entries, Some(shared)).await }));
     tokio::pin!(work);
-    match timeout(PATIENCE, &mut work).await {
-        Ok(done) => Some(done),
-        Err(_) if place.is_committing() => Some(work.await),
+    let done = match timeout(PATIENCE, &mut work).await {
+        Ok(done) => done,
+        Err(_) if place.is_committing() => work.await,
         // Dropping it cancels what it waits for.
-        Err(_) => None,
-    }
-}
-
-/// Logs a group that was held up, each by itself at the same time, so that only those wait that have to.
-async fn apart(db: &Db, entries: &[Arc<Logged>], answers: Vec<oneshot::Sender<Result<()>>>) {
-    let each = entries.iter().zip(answers);
-    join_all(each.map(async |(entry, answer)| drop(answer.send(alone(db, Arc::clone(entry), None).await))))
-        .await;
+        Err(_) => return Err(Apart::HeldUp),
+    };
+    done.map_err(|error| match error {
+        Error::Unavailable(reason) | Error::Refused(reason) | Error::Disconnected(reason) => {
+            Apart::No(reason)
+        }
+        _ => Apart::Refused,
+    })
 }
