@@ -66,7 +66,7 @@ async fn each_gets_the_answer_that_it_gets_alone() {
         let answers = log_at_once(
             &db,
             vec![
-                // Two groups of one, for which the others wait: the test has one thread, which asks for all of them first.
+                // A group of one, for which the others wait: the test has one thread, which asks for all of them first.
                 (&run, tag("first", "1")),
                 (&run, tag("second", "1")),
                 (&run, tag("t", "1")),

@@ -2,8 +2,7 @@
 //!
 //! On PostgreSQL a round trip costs far more than a row. So while a group is at its statements, what comes waits, and goes as
 //! the next group, in one transaction. There is no timer: a request that comes alone goes alone, at once, and the more there
-//! are the larger the groups become. While a group waits for its commit the next one begins: on a slow disk PostgreSQL
-//! writes the commits of several connections together, which is worth more than larger groups.
+//! are the larger the groups become. While a group waits for its commit, and so for the disk, the next one begins.
 
 use crate::error::{Error, Result};
 use futures_util::future::BoxFuture;
@@ -14,9 +13,9 @@ use std::time::Duration;
 use tokio::time::timeout;
 
 /// Groups that are at their statements at a time.
-const AT_STATEMENTS: usize = 2;
-/// Groups on their way at a time, those that wait for their commit among them. They leave some of the connections to others.
-const GROUPS: usize = 4;
+const AT_STATEMENTS: usize = 1;
+/// Groups on their way at a time, those that wait for their commit among them: the more, the smaller they are.
+const GROUPS: usize = 2;
 /// Rows of one group at the most, so that the first of its requests need not wait long.
 const LARGEST: usize = 512;
 /// How long a group may be on its way before it is taken for one that is held up, and others go past it.
