@@ -38,8 +38,8 @@ pub(super) struct Logged {
     is_batch: bool,
 }
 
-/// As many rows at most go well together with those of other requests; with more, there is nothing left to gain.
-const SMALL: usize = 100;
+/// As many rows at most go together with those of other requests. Larger batches get more done on connections of their own.
+const SMALL: usize = 20;
 
 impl Logged {
     /// # Errors
