@@ -57,7 +57,7 @@ impl<Job: Send + 'static> Ingest<Job> {
         Self(Arc::new(Inner { run: Box::new(run), state: Mutex::new(state) }))
     }
 
-    /// Adds a job of so many rows. It is run even if whoever asked for it goes away.
+    /// Adds a job of so many rows. Whether anybody still waits for its answer is for who runs it to see.
     ///
     /// # Errors
     /// [`Error::Unavailable`] when too many wait.
