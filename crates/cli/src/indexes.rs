@@ -21,7 +21,9 @@ Examples:
       Make this one
 
   ferroflow db indexes drop sqlite:///mlflow.db
-      Remove every index ferroflow_*: what is left is MLflow's own schema";
+      Remove every index ferroflow_*: what is left is MLflow's own schema
+
+Exit codes: 0 done, 1 the database does not let it happen, 2 wrong usage";
 
 /// `ferroflow db indexes`.
 #[derive(Subcommand)]

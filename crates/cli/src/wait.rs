@@ -29,8 +29,8 @@ pub async fn until_usable(
         if !may_pass {
             return Err(Failure::Start(format!("{name}: {text}")));
         }
-        let pause = retry.next_pause();
-        if retry.elapsed() + pause > limit {
+        let left = limit.saturating_sub(retry.elapsed());
+        if left.is_zero() {
             let seconds = retry.elapsed().as_secs();
             return Err(Failure::Start(format!("{name} is not ready after {seconds} s: {text}")));
         }
@@ -38,7 +38,7 @@ pub async fn until_usable(
             waits = true;
             tracing::info!("waiting for {name}: {text}");
         }
-        sleep(pause).await;
+        sleep(retry.next_pause().min(left)).await;
     }
 }
 
