@@ -10,7 +10,7 @@ use futures_util::future::BoxFuture;
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
 use std::sync::atomic::Ordering::SeqCst;
-use store::db::{Db, Dialect, Tx};
+use store::db::{Bulk, Column, Db, Dialect, Tx};
 use store::{Error, Result};
 use tokio::sync::Barrier;
 
@@ -46,13 +46,43 @@ async fn a_failed_write_leaves_nothing_and_disturbs_nobody() {
     .await;
 }
 
+const TAGS: Bulk = Bulk { insert: "INSERT INTO experiment_tags (key, value, experiment_id)", then: "" };
+
+/// Inserts a tag of experiment 0, and one of another, if the query finds a row.
+async fn insert_two(db: &Db, query: &'static str, key: &'static str, other: i64) -> Result<Option<[u64; 2]>> {
+    let tag = move |experiment| {
+        [Column::Texts(vec![key.into()]), Column::Texts(vec!["1".into()]), Column::Ints(vec![experiment])]
+    };
+    db.append(move |tx| {
+        Box::pin(async move { tx.insert_if(query, &[], 1, [(&TAGS, &tag(0)), (&TAGS, &tag(other))]).await })
+    })
+    .await
+}
+
 #[tokio::test]
 async fn an_append_that_fails_half_way_is_undone_too() {
     for_each_engine(async |db| {
         db.append(|tx| insert(tx, "kept".into(), false)).await.unwrap();
-        assert!(db.append(|tx| insert(tx, "undone".into(), true)).await.is_err());
+        assert!(insert_two(&db, "SELECT 1", "undone", 77).await.is_err(), "there is no experiment 77");
+        assert!(insert_two(&db, "SELECT 1", "undone", 0).await.is_err(), "it is there already");
         db.append(|tx| insert(tx, "later".into(), false)).await.unwrap();
         assert_eq!(keys(&db).await, ["kept", "later"]);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn rows_go_in_only_if_the_query_finds_as_many() {
+    const ANOTHER: &str =
+        "INSERT INTO experiments (experiment_id, name, lifecycle_stage) VALUES (7, '7', 'active')";
+    for_each_engine(async |db| {
+        db.write(|tx| Box::pin(tx.exec(ANOTHER, &[]))).await.unwrap();
+        for query in ["SELECT 1 WHERE 1 = 0", "SELECT 1 UNION SELECT 2"] {
+            assert_eq!(insert_two(&db, query, "no", 7).await.unwrap(), None);
+        }
+        assert_eq!(keys(&db).await, [""; 0]);
+        assert_eq!(insert_two(&db, "SELECT 1", "yes", 7).await.unwrap(), Some([1, 1]));
+        assert_eq!(keys(&db).await, ["yes", "yes"]);
     })
     .await;
 }

@@ -113,6 +113,8 @@ impl Connections {
             .max_size(options.size + options.overflow)
             .runtime(deadpool::Runtime::Tokio1)
             .timeouts(timeouts)
+            // Few connections in use, and these again and again: their sessions have what they need at hand.
+            .queue_mode(managed::QueueMode::Lifo)
             .build()
             .map_err(|e| Error::Database(e.to_string()))?;
         Ok(Self(pool))

@@ -75,6 +75,11 @@ impl Dialect {
         self == Self::Sqlite
     }
 
+    /// Whether rows go into several tables by one statement ([`super::Tx::insert_if`]).
+    pub fn inserts_in_one_statement(self) -> bool {
+        self == Self::Postgres
+    }
+
     /// Whether NULLs come first when an `ORDER BY` does not say: PostgreSQL takes NULL as the largest value, SQLite as the
     /// smallest.
     pub fn nulls_first(self, ascending: bool) -> bool {

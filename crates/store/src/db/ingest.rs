@@ -1,23 +1,23 @@
 //! Requests that wait are taken together, where the database does not do so itself.
 //!
-//! On PostgreSQL a round trip costs far more than a row. So while a group is at its statements, what comes waits, and goes as
-//! the next group, in one transaction. There is no timer: a request that comes alone goes alone, at once, and the more there
-//! are the larger the groups become. While a group waits for its commit, and so for the disk, the next one begins.
+//! On PostgreSQL a round trip costs far more than a row. So while groups are on their way, what comes waits, and goes as the
+//! next group. A request that comes alone goes alone, at once. Clients that wait for an answer before they send again would
+//! make groups smaller and smaller: whoever comes back first would take the free place. So a group waits a moment for those that
+//! are expected back, by how many there were when the last group began.
 
 use crate::error::{Error, Result};
 use futures_util::future::BoxFuture;
 use std::collections::VecDeque;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 
-/// Groups that are at their statements at a time.
-const AT_STATEMENTS: usize = 1;
-/// Groups on their way at a time, those that wait for their commit among them: the more, the smaller they are.
+/// Groups on their way at a time: while one waits for the disk another is at work. The more, the smaller they are.
 const GROUPS: usize = 2;
 /// Rows of one group at the most, so that the first of its requests need not wait long.
 const LARGEST: usize = 512;
+/// How long a group waits for those that are expected, at most: the shortest time that the runtime measures.
+const PAUSE: Duration = Duration::from_millis(1);
 /// How long a group may be on its way before it is taken for one that is held up, and others go past it.
 const HELD_UP: Duration = Duration::from_millis(100);
 /// Requests that may wait; more are told to come back.
@@ -26,15 +26,7 @@ const QUEUE: usize = 4096;
 /// A queue whose jobs are run in groups.
 pub struct Ingest<Job: Send + 'static>(Arc<Inner<Job>>);
 
-/// A group's place among those on their way, which is free when this is dropped.
-pub struct Place<Job: Send + 'static> {
-    queue: Arc<Inner<Job>>,
-    is_committing: AtomicBool,
-    next_may_begin: AtomicBool,
-    is_free: AtomicBool,
-}
-
-type Run<Job> = dyn Fn(Vec<Job>, Arc<Place<Job>>) -> BoxFuture<'static, ()> + Send + Sync;
+type Run<Job> = dyn Fn(Vec<Job>) -> BoxFuture<'static, ()> + Send + Sync;
 
 struct Inner<Job: Send + 'static> {
     run: Box<Run<Job>>,
@@ -44,16 +36,28 @@ struct Inner<Job: Send + 'static> {
 struct State<Job> {
     /// With the rows of each.
     waiting: VecDeque<(usize, Job)>,
-    at_statements: usize,
+    /// Groups on their way, and their jobs.
     groups: usize,
+    jobs: usize,
+    /// Jobs that waited or were on their way when the last group began.
+    expected: usize,
+    /// Groups that ever began.
+    begun: u64,
+    /// Whether a group waits for those that are expected.
+    is_pausing: bool,
+}
+
+/// A group's place among those on their way, free when this is dropped.
+struct Place<Job: Send + 'static> {
+    queue: Arc<Inner<Job>>,
+    jobs: usize,
 }
 
 impl<Job: Send + 'static> Ingest<Job> {
     /// A queue whose groups are run by `run`, which answers each job, in tasks of their own.
-    pub fn new(
-        run: impl Fn(Vec<Job>, Arc<Place<Job>>) -> BoxFuture<'static, ()> + Send + Sync + 'static,
-    ) -> Self {
-        let state = State { waiting: VecDeque::new(), at_statements: 0, groups: 0 };
+    pub fn new(run: impl Fn(Vec<Job>) -> BoxFuture<'static, ()> + Send + Sync + 'static) -> Self {
+        let waiting = VecDeque::new();
+        let state = State { waiting, groups: 0, jobs: 0, expected: 0, begun: 0, is_pausing: false };
         Self(Arc::new(Inner { run: Box::new(run), state: Mutex::new(state) }))
     }
 
@@ -67,60 +71,47 @@ impl<Job: Send + 'static> Ingest<Job> {
             return Err(Error::Unavailable("too many requests are waiting".into()));
         }
         state.waiting.push_back((rows, job));
-        Inner::start(&self.0, state);
+        Inner::begin(&self.0, state);
         Ok(())
-    }
-}
-
-impl<Job: Send + 'static> Place<Job> {
-    fn new(queue: &Arc<Inner<Job>>) -> Self {
-        let [is_committing, next_may_begin, is_free] = [false; 3].map(AtomicBool::new);
-        Self { queue: Arc::clone(queue), is_committing, next_may_begin, is_free }
-    }
-
-    /// Lets the next group begin: this one only waits for its commit.
-    pub fn statements_done(&self) {
-        self.is_committing.store(true, Ordering::Relaxed);
-        self.let_the_next_begin();
-    }
-
-    /// Whether the group only waits for its commit.
-    pub fn is_committing(&self) -> bool {
-        self.is_committing.load(Ordering::Relaxed)
-    }
-
-    fn let_the_next_begin(&self) {
-        if !self.next_may_begin.swap(true, Ordering::Relaxed) {
-            let mut state = self.queue.state();
-            state.at_statements -= 1;
-            Inner::start(&self.queue, state);
-        }
-    }
-
-    fn free(&self) {
-        self.let_the_next_begin();
-        if !self.is_free.swap(true, Ordering::Relaxed) {
-            let mut state = self.queue.state();
-            state.groups -= 1;
-            Inner::start(&self.queue, state);
-        }
     }
 }
 
 impl<Job: Send + 'static> Drop for Place<Job> {
     fn drop(&mut self) {
-        self.free();
+        let mut state = self.queue.state();
+        state.groups -= 1;
+        state.jobs -= self.jobs;
+        Inner::begin(&self.queue, state);
     }
 }
 
 impl<Job: Send + 'static> Inner<Job> {
-    /// Starts a group of what waits, if there is a place for one.
-    fn start(inner: &Arc<Self>, mut state: MutexGuard<'_, State<Job>>) {
-        if state.waiting.is_empty() || state.at_statements >= AT_STATEMENTS || state.groups >= GROUPS {
+    /// Begins a group of what waits if there is a place for one, once its share of those expected is there.
+    fn begin(inner: &Arc<Self>, mut state: MutexGuard<'_, State<Job>>) {
+        if state.waiting.is_empty() || state.groups >= GROUPS {
             return;
         }
-        state.at_statements += 1;
-        state.groups += 1;
+        if state.waiting.len() * GROUPS >= state.expected {
+            Self::go(inner, state);
+        } else if !state.is_pausing {
+            state.is_pausing = true;
+            tokio::spawn(Self::end_pause(Arc::clone(inner), state.begun));
+        }
+    }
+
+    /// Begins a group of whoever came, unless one began meanwhile.
+    async fn end_pause(inner: Arc<Self>, begun: u64) {
+        sleep(PAUSE).await;
+        let mut state = inner.state();
+        state.is_pausing = false;
+        if state.begun != begun {
+            Self::begin(&inner, state);
+        } else if !state.waiting.is_empty() && state.groups < GROUPS {
+            Self::go(&inner, state);
+        }
+    }
+
+    fn go(inner: &Arc<Self>, mut state: MutexGuard<'_, State<Job>>) {
         let mut room = LARGEST;
         let fits = |(rows, _): &&(usize, Job)| {
             let fits = room > 0;
@@ -128,13 +119,17 @@ impl<Job: Send + 'static> Inner<Job> {
             fits
         };
         let len = state.waiting.iter().take_while(fits).count();
+        state.expected = state.jobs + state.waiting.len();
+        state.groups += 1;
+        state.jobs += len;
+        state.begun += 1;
         let group = state.waiting.drain(..len).map(|(_, job)| job).collect();
         drop(state);
-        let place = Arc::new(Place::new(inner));
-        let mut run = (inner.run)(group, Arc::clone(&place));
+        let place = Place { queue: Arc::clone(inner), jobs: len };
+        let mut run = (inner.run)(group);
         tokio::spawn(async move {
             if timeout(HELD_UP, &mut run).await.is_err() {
-                place.free();
+                drop(place);
                 run.await;
             }
         });
@@ -151,18 +146,18 @@ mod tests {
     use futures_util::FutureExt;
     use tokio::sync::{Semaphore, mpsc};
 
-    type Groups = mpsc::UnboundedReceiver<(Vec<usize>, Arc<Place<usize>>)>;
+    type Groups = mpsc::UnboundedReceiver<Vec<usize>>;
 
     /// A queue that tells of its groups when they begin, and ends each when it gets a permit.
     fn queue() -> (Ingest<usize>, Groups, Arc<Semaphore>) {
         let (began, groups) = mpsc::unbounded_channel();
         let go = Arc::new(Semaphore::new(0));
         let ends = Arc::clone(&go);
-        let queue = Ingest::new(move |group: Vec<usize>, place| {
+        let queue = Ingest::new(move |group: Vec<usize>| {
             let (began, ends) = (began.clone(), Arc::clone(&ends));
             async move {
                 assert!(!group.contains(&13), "as the test wants it");
-                began.send((group, place)).unwrap();
+                began.send(group).unwrap();
                 ends.acquire().await.unwrap().forget();
             }
             .boxed()
@@ -170,73 +165,85 @@ mod tests {
         (queue, groups, go)
     }
 
-    #[tokio::test]
-    async fn what_waits_goes_together() {
-        let (queue, mut groups, _go) = queue();
-        let mut places = Vec::new();
-        for n in 0..AT_STATEMENTS {
+    /// Fills all places, with groups of one job each.
+    async fn fill(queue: &Ingest<usize>, groups: &mut Groups) {
+        for n in 0..GROUPS {
             queue.push(1, n).unwrap();
-            let (group, place) = groups.recv().await.unwrap();
-            assert_eq!(group, [n], "who comes alone goes alone");
-            places.push(place);
+            assert_eq!(groups.recv().await.unwrap(), [n], "who comes alone goes alone");
         }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_waits_goes_together() {
+        let (queue, mut groups, go) = queue();
+        fill(&queue, &mut groups).await;
         let late: Vec<_> = (100..100 + LARGEST + 1).collect();
         for &n in &late {
             queue.push(1, n).unwrap();
         }
-        assert!(groups.is_empty(), "enough are at their statements");
-        places[0].statements_done();
-        places[0].statements_done();
-        let (group, place) = groups.recv().await.unwrap();
-        assert_eq!(group, late[..LARGEST], "it goes while the first one waits for its commit");
-        assert!(groups.is_empty());
-        drop(place);
-        assert_eq!(groups.recv().await.unwrap().0, late[LARGEST..]);
+        assert!(groups.is_empty(), "enough are on their way");
+        go.add_permits(1);
+        assert_eq!(groups.recv().await.unwrap(), late[..LARGEST]);
+        go.add_permits(1);
+        assert_eq!(groups.recv().await.unwrap(), late[LARGEST..]);
     }
 
-    #[tokio::test]
+    #[tokio::test(start_paused = true)]
     async fn a_group_has_so_many_rows() {
-        let (queue, mut groups, _go) = queue();
-        let mut places = Vec::new();
-        for n in 0..AT_STATEMENTS {
-            queue.push(LARGEST, n).unwrap();
-            places.push(groups.recv().await.unwrap());
-        }
+        let (queue, mut groups, go) = queue();
+        fill(&queue, &mut groups).await;
         for n in 100..103 {
             queue.push(LARGEST / 2, n).unwrap();
         }
-        places.clear();
-        assert_eq!(groups.recv().await.unwrap().0, [100, 101]);
-        assert_eq!(groups.recv().await.unwrap().0, [102]);
+        go.add_permits(2);
+        assert_eq!(groups.recv().await.unwrap(), [100, 101]);
+        assert_eq!(groups.recv().await.unwrap(), [102]);
     }
 
-    #[tokio::test]
-    async fn so_many_are_on_their_way_and_no_more() {
+    #[tokio::test(start_paused = true)]
+    async fn a_group_waits_for_its_share_of_those_expected_back() {
         let (queue, mut groups, go) = queue();
-        let mut places = Vec::new();
-        for n in 0..GROUPS {
+        fill(&queue, &mut groups).await;
+        for n in 100..106 {
             queue.push(1, n).unwrap();
-            let (_, place) = groups.recv().await.unwrap();
-            place.statements_done();
-            places.push(place);
         }
-        queue.push(1, 100).unwrap();
+        go.add_permits(2);
+        assert_eq!(groups.recv().await.unwrap().len(), 6, "with the two before them there are eight clients");
+        for n in 200..203 {
+            queue.push(1, n).unwrap();
+            tokio::task::yield_now().await;
+        }
         assert!(groups.is_empty());
-        places.pop();
-        go.add_permits(1);
-        assert_eq!(groups.recv().await.unwrap().0, [100]);
+        queue.push(1, 203).unwrap();
+        assert_eq!(groups.recv().await.unwrap(), [200, 201, 202, 203]);
     }
 
-    #[tokio::test]
+    #[tokio::test(start_paused = true)]
+    async fn who_does_not_come_back_is_not_waited_for_long() {
+        let (queue, mut groups, go) = queue();
+        fill(&queue, &mut groups).await;
+        for n in 100..106 {
+            queue.push(1, n).unwrap();
+        }
+        go.add_permits(GROUPS + 1);
+        groups.recv().await.unwrap();
+        for n in 200..203 {
+            let before = tokio::time::Instant::now();
+            queue.push(1, n).unwrap();
+            assert_eq!(groups.recv().await.unwrap(), [n]);
+            let waited = before.elapsed();
+            assert!(if n == 200 { waited <= 2 * PAUSE } else { waited.is_zero() }, "{n} waited {waited:?}");
+            go.add_permits(1);
+            sleep(PAUSE).await;
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
     async fn what_is_held_up_holds_nobody_up() {
         let (queue, mut groups, _go) = queue();
-        let mut places = Vec::new();
-        for n in 0..2 * GROUPS {
+        for n in 0..3 * GROUPS {
             queue.push(1, n).unwrap();
-            let (group, place) = groups.recv().await.unwrap();
-            assert!(!place.is_committing());
-            assert_eq!(group, [n]);
-            places.push(place);
+            assert_eq!(groups.recv().await.unwrap(), [n]);
         }
     }
 
@@ -249,17 +256,13 @@ mod tests {
             tokio::task::yield_now().await;
         }
         queue.push(1, 1).unwrap();
-        assert_eq!(groups.recv().await.unwrap().0.last(), Some(&1));
+        assert_eq!(groups.recv().await.unwrap().last(), Some(&1));
     }
 
     #[tokio::test]
     async fn a_full_queue_refuses() {
         let (queue, mut groups, _go) = queue();
-        let mut places = Vec::new();
-        for n in 0..AT_STATEMENTS {
-            queue.push(1, n).unwrap();
-            places.push(groups.recv().await.unwrap());
-        }
+        fill(&queue, &mut groups).await;
         for n in 0..QUEUE {
             queue.push(1, n).unwrap();
         }

@@ -23,7 +23,7 @@ pub use alter::{Alter, LOCK};
 pub use bulk::{Bulk, Column};
 pub use connect::{PoolOptions, Prepared};
 pub use dialect::Dialect;
-pub use ingest::{Ingest, Place};
+pub use ingest::Ingest;
 pub use row::Row;
 pub use value::Value;
 
@@ -104,8 +104,9 @@ impl Db {
         }
     }
 
-    /// Like [`Db::write`], for an `f` that makes sure of everything before its first change, so that it either succeeds or has
-    /// changed nothing. That spares SQLite the savepoint, which costs as much as a small write does.
+    /// Like [`Db::write`], for an `f` that makes one change, with one statement ([`Tx::insert_if`]), and may be done twice: once
+    /// more is no change. That spares PostgreSQL the transaction around it, and SQLite the savepoint, which costs as much as a
+    /// small write does.
     ///
     /// # Errors
     /// What `f` fails with, or what the commit does.
@@ -115,7 +116,7 @@ impl Db {
         F: for<'t> FnOnce(&'t mut Tx<'_>) -> BoxFuture<'t, Result<T>> + Clone + Send + 'static,
     {
         match &self.0 {
-            Engine::Postgres(pool) => pool.write(f).await,
+            Engine::Postgres(pool) => pool.append(f).await,
             Engine::Sqlite(pool) => pool.append(f).await,
         }
     }
@@ -251,35 +252,31 @@ impl Tx<'_> {
         }
     }
 
-    /// Runs a query of fixed text, looks at its rows with `check`, and inserts rows as [`Tx::insert_many`] does. Answers how
-    /// many rows each insert inserted or changed.
+    /// Inserts rows as [`Tx::insert_many`] does, if a query finds so many rows. Answers how many rows each insert inserted or
+    /// changed, or `None` when the query finds fewer or more, and nothing was changed.
     ///
-    /// PostgreSQL gets all of it in one round trip, before `check` has seen anything: when it fails, so must the transaction.
-    /// SQLite has changed nothing then.
+    /// PostgreSQL gets it as one statement.
     ///
     /// # Errors
-    /// What `check` fails with comes first; else see [`crate::Error`].
-    pub async fn insert_if<T, const N: usize>(
+    /// See [`crate::Error`].
+    pub async fn insert_if<const N: usize>(
         &mut self,
-        sql: &str,
+        query: &str,
         args: &[Value],
-        map: impl Fn(&Row) -> Result<T>,
-        check: impl FnOnce(Vec<T>) -> Result<()>,
+        expected: usize,
         inserts: [(&Bulk, &[Column]); N],
-    ) -> Result<[u64; N]> {
+    ) -> Result<Option<[u64; N]>> {
         match &mut self.0 {
-            Connection::Postgres(session) => {
-                let (rows, inserted) = session.query_and_insert(sql, args, map, inserts).await?;
-                check(rows?)?;
-                inserted
-            }
+            Connection::Postgres(session) => session.insert_if(query, args, expected, inserts).await,
             Connection::Sqlite(conn) => {
-                check(sqlite::all(conn, sql, args, map)?)?;
+                if sqlite::all(conn, query, args, |_| Ok(()))?.len() != expected {
+                    return Ok(None);
+                }
                 let mut counts = [0; N];
                 for (count, (bulk, columns)) in counts.iter_mut().zip(inserts) {
                     *count = sqlite::insert_many(conn, bulk, columns)?;
                 }
-                Ok(counts)
+                Ok(Some(counts))
             }
         }
     }

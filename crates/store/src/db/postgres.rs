@@ -57,6 +57,33 @@ impl Pool {
         done
     }
 
+    pub(super) async fn append<T, F>(&self, f: F) -> Result<T>
+    where
+        F: for<'t> FnOnce(&'t mut Tx<'_>) -> BoxFuture<'t, Result<T>> + Clone + Send,
+    {
+        let mut tries = 1;
+        loop {
+            match self.append_once(f.clone()).await {
+                Err(Error::Conflict(_) | Error::Disconnected(_)) if tries < TRIES => {}
+                Err(Error::Disconnected(reason)) => return Err(lost(&reason)),
+                done => return done,
+            }
+            pause(tries).await;
+            tries += 1;
+        }
+    }
+
+    async fn append_once<T, F>(&self, f: F) -> Result<T>
+    where
+        F: for<'t> FnOnce(&'t mut Tx<'_>) -> BoxFuture<'t, Result<T>> + Send,
+    {
+        let client = self.connection().await?;
+        let session = Session::statement(&client, self.0.statements());
+        let done = f(&mut Tx(Connection::Postgres(session))).await;
+        give_back(client, &done);
+        done
+    }
+
     pub(super) async fn read<T, F>(&self, f: F) -> Result<T>
     where
         F: for<'t> FnOnce(&'t mut Tx<'_>) -> BoxFuture<'t, Result<T>> + Clone + Send,
@@ -96,9 +123,7 @@ where
         Ok(value) => match session.end("COMMIT").await {
             Ok(()) => Ok(value),
             // The answer was lost, not always the commit. Tried again, the write could be done twice.
-            Err(Error::Disconnected(reason)) => Err(Error::Unavailable(format!(
-                "the connection was lost during a commit, which may have been done or not: {reason}"
-            ))),
+            Err(Error::Disconnected(reason)) => Err(lost(&reason)),
             Err(error) => Err(error),
         },
         Err(error) => {
@@ -106,6 +131,12 @@ where
             Err(error)
         }
     }
+}
+
+fn lost(reason: &str) -> Error {
+    Error::Unavailable(format!(
+        "the connection was lost during a commit, which may have been done or not: {reason}"
+    ))
 }
 
 /// Gives a connection back, unless it is lost, which the pool may not have noticed yet.

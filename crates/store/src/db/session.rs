@@ -1,10 +1,11 @@
 //! Statements on a connection to PostgreSQL.
 
+use super::bulk::postgres_insert_if;
 use super::connect::Statements;
 use super::{Bulk, Column, Row, Value};
 use crate::error::{Error, Result};
 use deadpool_postgres::{ClientWrapper, StatementCache};
-use futures_util::future::{join, join_all, try_join};
+use futures_util::future::try_join;
 use futures_util::stream::select_all;
 use futures_util::{FutureExt, TryFutureExt, TryStreamExt, pin_mut};
 use std::future::Future;
@@ -20,8 +21,10 @@ pub(super) struct Session<'a> {
 
 #[derive(PartialEq)]
 enum Transaction {
-    /// Each statement is one of its own.
+    /// Each statement is one of its own, and changes nothing.
     None,
+    /// Each statement is one of its own.
+    Statement,
     /// Begins with the first statement.
     Due,
     Open,
@@ -32,6 +35,11 @@ impl<'a> Session<'a> {
     /// For reads: each sees what is committed when it begins.
     pub(super) fn reads(client: &'a ClientWrapper, statements: Statements) -> Self {
         Self { client, statements, transaction: Transaction::None }
+    }
+
+    /// For one statement that is a transaction by itself.
+    pub(super) fn statement(client: &'a ClientWrapper, statements: Statements) -> Self {
+        Self { client, statements, transaction: Transaction::Statement }
     }
 
     /// For one transaction.
@@ -113,19 +121,16 @@ impl<'a> Session<'a> {
         self.run(insert_many(client, kept, bulk, columns)).await
     }
 
-    /// Sends a query and inserts together; each has an outcome of its own.
-    pub(super) async fn query_and_insert<T, const N: usize>(
+    /// Inserts, if the query finds so many rows: all in one statement.
+    pub(super) async fn insert_if<const N: usize>(
         &mut self,
-        sql: &str,
+        query: &str,
         args: &[Value],
-        map: impl Fn(&Row) -> Result<T>,
+        expected: usize,
         inserts: [(&Bulk, &[Column]); N],
-    ) -> Result<(Result<Vec<T>>, Result<[u64; N]>)> {
+    ) -> Result<Option<[u64; N]>> {
         let (client, kept) = self.writes()?;
-        let query = all(client, kept, sql, args, map);
-        let inserts = inserts.map(|(bulk, columns)| insert_many(client, kept, bulk, columns));
-        let (rows, counts) = self.run(join(query, join_all(inserts)).map(Ok)).await?;
-        Ok((rows, all_or_cause(counts)))
+        self.run(insert_if(client, kept, query, args, expected, inserts)).await
     }
 
     pub(super) async fn script(&mut self, sql: &str) -> Result<()> {
@@ -147,22 +152,6 @@ impl Drop for Session<'_> {
             let _ = self.client.batch_execute("ROLLBACK").now_or_never();
         }
     }
-}
-
-/// All counts, or why there are none: what failed first, not what it made of the others, which say that the transaction is
-/// aborted.
-fn all_or_cause<const N: usize>(outcomes: Vec<Result<u64>>) -> Result<[u64; N]> {
-    let mut counts = [0; N];
-    let mut errors = Vec::new();
-    for (count, outcome) in counts.iter_mut().zip(outcomes) {
-        match outcome {
-            Ok(n) => *count = n,
-            Err(error) => errors.push(error),
-        }
-    }
-    // Statements are sent in order, but one that is not prepared yet is overtaken.
-    let cause = errors.iter().position(|e| !matches!(e, Error::Database(_))).unwrap_or_default();
-    if errors.is_empty() { Ok(counts) } else { Err(errors.swap_remove(cause)) }
 }
 
 fn params(args: &[Value]) -> Vec<&(dyn ToSql + Sync)> {
@@ -276,20 +265,58 @@ async fn insert_many(
         return Ok(0);
     }
     let sql = bulk.postgres(columns);
-    let arrays = columns.iter().map(|column| -> (&(dyn ToSql + Sync), Type) {
-        match column {
-            Column::Bools(v) => (v, Type::BOOL_ARRAY),
-            Column::Ints(v) => (v, Type::INT8_ARRAY),
-            Column::Floats(v) => (v, Type::FLOAT8_ARRAY),
-            Column::Texts(v) => (v, Type::TEXT_ARRAY),
-            Column::OptTexts(v) => (v, Type::TEXT_ARRAY),
-        }
-    });
+    let arrays = columns.iter().map(array);
     match kept {
         Some(cache) => {
             let statement = cache.prepare(client, &sql).await?;
             Ok(client.execute(&statement, &arrays.map(|(array, _)| array).collect::<Vec<_>>()).await?)
         }
         None => Ok(client.execute_typed(&sql, &arrays.collect::<Vec<_>>()).await?),
+    }
+}
+
+async fn insert_if<const N: usize>(
+    client: &Client,
+    kept: Option<&StatementCache>,
+    query: &str,
+    args: &[Value],
+    expected: usize,
+    inserts: [(&Bulk, &[Column]); N],
+) -> Result<Option<[u64; N]>> {
+    let sql = postgres_insert_if(query, args.len(), &inserts);
+    let expected = i64::try_from(expected).map_err(|_| Error::Database("too many rows".into()))?;
+    let columns = inserts.iter().filter(|(_, columns)| !super::is_empty(columns));
+    let arrays = columns.flat_map(|(_, columns)| columns.iter().map(array));
+    let args = typed(args).chain([(&expected as &(dyn ToSql + Sync), Type::INT8)]).chain(arrays);
+    let row = match kept {
+        Some(cache) => {
+            let statement = cache.prepare(client, &sql).await?;
+            client.query_one(&statement, &args.map(|(arg, _)| arg).collect::<Vec<_>>()).await?
+        }
+        None => {
+            let stream = client.query_typed_raw(&sql, args.collect::<Vec<_>>()).await?;
+            pin_mut!(stream);
+            let row = stream.try_next().await?;
+            while stream.try_next().await?.is_some() {}
+            row.ok_or_else(|| Error::Database("no row from an insert".into()))?
+        }
+    };
+    if !row.try_get::<_, bool>(0)? {
+        return Ok(None);
+    }
+    let mut counts = [0; N];
+    for (n, count) in counts.iter_mut().enumerate() {
+        *count = row.try_get::<_, i64>(n + 1)?.unsigned_abs();
+    }
+    Ok(Some(counts))
+}
+
+fn array(column: &Column) -> (&(dyn ToSql + Sync), Type) {
+    match column {
+        Column::Bools(v) => (v, Type::BOOL_ARRAY),
+        Column::Ints(v) => (v, Type::INT8_ARRAY),
+        Column::Floats(v) => (v, Type::FLOAT8_ARRAY),
+        Column::Texts(v) => (v, Type::TEXT_ARRAY),
+        Column::OptTexts(v) => (v, Type::TEXT_ARRAY),
     }
 }

@@ -1,8 +1,8 @@
 //! What is logged, on its way into the database. On PostgreSQL small writes that wait become one transaction
 //! (`db/ingest.rs`), each with an answer of its own; SQLite's writer groups commits by itself.
 
-use super::log::{Entry, Logged, log_all};
-use crate::db::{self, Db, Place, Tx};
+use super::log::{Entry, Logged, is_one_statement, log_all};
+use crate::db::{self, Db};
 use crate::error::{Error, Result};
 use api::validate::Limits;
 use futures_util::FutureExt;
@@ -27,7 +27,7 @@ impl Ingest {
     /// The way into this database.
     pub fn new(db: Db) -> Self {
         let runner = db.clone();
-        Self { db, waiting: db::Ingest::new(move |group, place| run(runner.clone(), group, place).boxed()) }
+        Self { db, waiting: db::Ingest::new(move |group| run(runner.clone(), group).boxed()) }
     }
 
     /// Logs one request's entry; returns after the commit.
@@ -37,7 +37,7 @@ impl Ingest {
     pub async fn log(&self, run_id: String, entry: Entry, limits: Limits) -> Result<()> {
         let logged = Arc::new(Logged::new(run_id, entry, limits)?);
         if self.db.dialect().groups_commits() || !logged.can_share() {
-            return alone(&self.db, logged, None).await;
+            return log_together(&self.db, Arc::new([logged])).await;
         }
         let (answer, answered) = oneshot::channel();
         self.waiting.push(logged.len(), Waiting { logged, answer })?;
@@ -48,29 +48,22 @@ impl Ingest {
     }
 }
 
-async fn alone(db: &Db, logged: Arc<Logged>, place: Option<Arc<Place<Waiting>>>) -> Result<()> {
-    if logged.is_one_row() {
-        db.append(move |tx| Box::pin(async move { all(tx, &[logged], place).await })).await
+/// All of it, or nothing.
+async fn log_together(db: &Db, entries: Arc<[Arc<Logged>]>) -> Result<()> {
+    if is_one_statement(db.dialect(), &entries) {
+        db.append(move |tx| Box::pin(async move { log_all(tx, &entries).await })).await
     } else {
-        db.write(move |tx| Box::pin(async move { all(tx, &[logged], place).await })).await
+        db.write(move |tx| Box::pin(async move { log_all(tx, &entries).await })).await
     }
 }
 
-async fn all(tx: &mut Tx<'_>, entries: &[Arc<Logged>], place: Option<Arc<Place<Waiting>>>) -> Result<()> {
-    let done = log_all(tx, entries).await;
-    if let Some(place) = place {
-        place.statements_done();
-    }
-    done
-}
-
-async fn run(db: Db, group: Vec<Waiting>, place: Arc<Place<Waiting>>) {
+async fn run(db: Db, group: Vec<Waiting>) {
     // Who has been told to come back, or has gone away, will log it again.
     let group: Vec<_> = group.into_iter().filter(|waiting| !waiting.answer.is_closed()).collect();
     let entries: Arc<[Arc<Logged>]> = group.iter().map(|waiting| Arc::clone(&waiting.logged)).collect();
     let done = match entries.len() {
         0 | 1 => Err(Apart::Refused),
-        _ => together(&db, entries, &place).await,
+        _ => group_together(&db, entries).await,
     };
     match done {
         Ok(()) => group.into_iter().for_each(|waiting| waiting.answer(Ok(()))),
@@ -80,11 +73,11 @@ async fn run(db: Db, group: Vec<Waiting>, place: Arc<Place<Waiting>>) {
         }
         Err(Apart::Refused) => {
             for waiting in group {
-                log_alone(&db, waiting, Some(Arc::clone(&place))).await;
+                log_alone(&db, waiting).await;
             }
         }
         Err(Apart::HeldUp) => {
-            join_all(group.into_iter().map(|waiting| log_alone(&db, waiting, None))).await;
+            join_all(group.into_iter().map(|waiting| log_alone(&db, waiting))).await;
         }
     }
 }
@@ -97,9 +90,9 @@ impl Waiting {
 }
 
 /// Logs one of a group by itself, until nobody waits for the answer any more: then what it waits for is cancelled.
-async fn log_alone(db: &Db, mut waiting: Waiting, place: Option<Arc<Place<Waiting>>>) {
+async fn log_alone(db: &Db, mut waiting: Waiting) {
     let done = tokio::select! {
-        done = alone(db, Arc::clone(&waiting.logged), place) => done,
+        done = log_together(db, Arc::new([Arc::clone(&waiting.logged)])) => done,
         () = waiting.answer.closed() => return,
     };
     waiting.answer(done);
@@ -118,21 +111,10 @@ enum Apart {
 /// How long a group's statements may take. Whoever needs longer waits for a row that another session holds.
 const PATIENCE: Duration = Duration::from_millis(500);
 
-/// Logs a group in one transaction. When it fails, it changed nothing, or that is not known ([`Apart::No`]).
-async fn together(
-    db: &Db,
-    entries: Arc<[Arc<Logged>]>,
-    place: &Arc<Place<Waiting>>,
-) -> std::result::Result<(), Apart> {
-    let shared = Arc::clone(place);
-    let work = db.write(move |tx| Box::pin(async move { all(tx, &entries, Some(shared)).await }));
-    tokio::pin!(work);
-    let done = match timeout(PATIENCE, &mut work).await {
-        Ok(done) => done,
-        Err(_) if place.is_committing() => work.await,
-        // Dropping it cancels what it waits for.
-        Err(_) => return Err(Apart::HeldUp),
-    };
+/// Logs a group. Where the outcome is not known, all of it may be done again, unless [`Apart::No`] says otherwise.
+async fn group_together(db: &Db, entries: Arc<[Arc<Logged>]>) -> std::result::Result<(), Apart> {
+    // Dropping it cancels what it waits for.
+    let done = timeout(PATIENCE, log_together(db, entries)).await.map_err(|_| Apart::HeldUp)?;
     done.map_err(|error| match error {
         Error::Unavailable(reason) | Error::Refused(reason) | Error::Disconnected(reason) => {
             Apart::No(reason)

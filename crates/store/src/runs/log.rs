@@ -1,6 +1,6 @@
 //! What clients log to a run: metrics, params, tags, one by one or as a batch.
 
-use super::{ActiveRun, RUN_NAME_TAG, active, must_be_active, no_run};
+use super::{ActiveRun, RUN_NAME_TAG, active};
 use crate::db::{Bulk, Column, Dialect, Tx, Value};
 use crate::error::{Error, Result};
 use crate::logged_models;
@@ -65,8 +65,8 @@ impl Logged {
         self.batch.metrics.len() + self.batch.params.len() + self.batch.tags.len()
     }
 
-    /// Whether it is one row, or refused before anything is written.
-    pub(super) fn is_one_row(&self) -> bool {
+    /// Whether it is one row.
+    fn is_one_row(&self) -> bool {
         !self.is_batch && self.is_rows()
     }
 
@@ -87,6 +87,16 @@ impl Logged {
     /// The run's new name, if its tags have one.
     fn name(&self) -> Option<&Tag> {
         self.batch.tags.iter().rfind(|tag| tag.key == RUN_NAME_TAG)
+    }
+}
+
+/// Whether these entries are one change, all of it or nothing, by one statement. Params may turn out to be there with other
+/// values; then the rest of their entries must not stay.
+pub(super) fn is_one_statement(dialect: Dialect, entries: &[Arc<Logged>]) -> bool {
+    let needs_no_check = |entry: &Arc<Logged>| entry.is_rows() && entry.batch.params.is_empty();
+    match entries {
+        [entry] if entry.is_one_row() => true,
+        _ => dialect.inserts_in_one_statement() && entries.iter().all(needs_no_check),
     }
 }
 
@@ -119,7 +129,7 @@ fn check_batch(run_id: &str, batch: Batch, limits: Limits) -> api::Result<Batch>
 /// `RESOURCE_DOES_NOT_EXIST`, `INVALID_PARAMETER_VALUE`: of the first entry that is refused.
 pub(super) async fn log_all(tx: &mut Tx<'_>, entries: &[Arc<Logged>]) -> Result<()> {
     if let [entry] = entries
-        && (entry.has_model() || entry.len() > SMALL)
+        && entry.has_model()
     {
         let run = active(tx, &entry.run_id).await?;
         logged_models::metrics::insert(tx, &run, &entry.batch.metrics).await?;
@@ -142,13 +152,12 @@ pub(super) async fn log_all(tx: &mut Tx<'_>, entries: &[Arc<Logged>]) -> Result<
     tags.retain(|(key, _), value| *key != RUN_NAME_TAG || !value.is_empty());
     points.sort_by(Point::by_key);
     let runs: BTreeSet<&str> = entries.iter().map(|entry| entry.run_id.as_str()).collect();
-    let (stages, run_ids) = stages(tx.dialect(), &runs);
+    let (active_runs, run_ids) = active_runs(tx.dialect(), &runs);
     let inserted = tx
         .insert_if(
-            &stages,
+            &active_runs,
             &[run_ids],
-            |row| Ok((row.text(0)?, row.text(1)?)),
-            |stages| all_active(entries, &stages.into_iter().collect()),
+            runs.len(),
             [
                 (&INSERT_PARAMS, &pair_columns(&params)),
                 (&INSERT_METRICS, &columns(&points.iter().collect::<Vec<_>>())),
@@ -157,6 +166,7 @@ pub(super) async fn log_all(tx: &mut Tx<'_>, entries: &[Arc<Logged>]) -> Result<
             ],
         )
         .await?;
+    let Some(inserted) = inserted else { return Err(not_active(tx, entries).await) };
     if inserted[0] < params.len() as u64 {
         refuse_changed_params(tx, entries, &params).await?;
     }
@@ -169,13 +179,13 @@ pub(super) async fn log_all(tx: &mut Tx<'_>, entries: &[Arc<Logged>]) -> Result<
 }
 
 const RENAME: &str = "UPDATE runs SET name = $1 WHERE run_uuid = $2";
-const STAGE: &str = "SELECT run_uuid, lifecycle_stage FROM runs WHERE run_uuid = $1";
-const STAGES: &str = "SELECT run_uuid, lifecycle_stage FROM runs WHERE run_uuid";
+const ACTIVE_RUN: &str = "SELECT 1 FROM runs WHERE lifecycle_stage = 'active' AND run_uuid = $1";
+const ACTIVE_RUNS: &str = "SELECT 1 FROM runs WHERE lifecycle_stage = 'active' AND run_uuid";
 
-fn stages(dialect: Dialect, run_ids: &BTreeSet<&str>) -> (String, Value) {
+fn active_runs(dialect: Dialect, run_ids: &BTreeSet<&str>) -> (String, Value) {
     match run_ids.first() {
-        Some(run_id) if run_ids.len() == 1 => (STAGE.into(), (*run_id).into()),
-        _ => (dialect.in_texts(STAGES, 1, ""), texts(run_ids)),
+        Some(run_id) if run_ids.len() == 1 => (ACTIVE_RUN.into(), (*run_id).into()),
+        _ => (dialect.in_texts(ACTIVE_RUNS, 1, ""), texts(run_ids)),
     }
 }
 
@@ -183,12 +193,14 @@ fn texts(set: &BTreeSet<&str>) -> Value {
     Value::Texts(set.iter().map(|&text| text.to_owned()).collect())
 }
 
-fn all_active(entries: &[Arc<Logged>], stages: &HashMap<String, String>) -> Result<()> {
+/// Why the first of these entries is refused whose run is not an active one.
+async fn not_active(tx: &mut Tx<'_>, entries: &[Arc<Logged>]) -> Error {
     for entry in entries {
-        let stage = stages.get(&entry.run_id).ok_or_else(|| no_run(&entry.run_id))?;
-        must_be_active(&entry.run_id, stage)?;
+        if let Err(error) = active(tx, &entry.run_id).await {
+            return error;
+        }
     }
-    Ok(())
+    Error::Conflict("a run was restored just now".into())
 }
 
 const INSERT_METRICS: Bulk = Bulk {
