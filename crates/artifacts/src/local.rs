@@ -14,12 +14,12 @@ use std::time::{Duration, SystemTime};
 
 use api::FileInfo;
 use bytes::Bytes;
-use futures_util::stream::Stream;
+use futures_util::stream::{BoxStream, Stream};
 
 use crate::leftovers::{self, ABANDONED_AFTER};
 use crate::path::UPLOAD_PREFIX;
-use crate::store::{ByteRange, Download, FileMeta};
-use crate::{ArtifactPath, Error, Result, local_read, local_write};
+use crate::store::{ByteRange, Download, FileMeta, FoundFile};
+use crate::{ArtifactPath, Error, Result, local_read, local_walk, local_write};
 
 /// A directory with artifacts. It need not exist before the first upload.
 #[derive(Debug, Clone)]
@@ -78,6 +78,10 @@ impl LocalStore {
     pub(crate) async fn list(&self, path: &ArtifactPath) -> Result<Vec<FileInfo>> {
         let (root, path) = (self.root.clone(), path.clone());
         blocking(move || list(&root, &path)).await
+    }
+
+    pub(crate) fn walk(&self, path: &ArtifactPath) -> BoxStream<'static, Result<FoundFile>> {
+        local_walk::files(self.root.clone(), path.clone())
     }
 
     pub(crate) async fn delete(&self, path: &ArtifactPath) -> Result<()> {

@@ -41,6 +41,17 @@ pub struct FileMeta {
     pub etag: String,
 }
 
+/// A file as [`Store::walk`] finds it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FoundFile {
+    /// From the root of the store.
+    pub path: ArtifactPath,
+    /// In bytes.
+    pub size: u64,
+    /// When it was last written.
+    pub modified: SystemTime,
+}
+
 /// A file being read.
 pub struct Download {
     /// Of the whole file.
@@ -109,6 +120,17 @@ impl Store {
     pub async fn list(&self, path: &ArtifactPath) -> Result<Vec<FileInfo>> {
         match self {
             Self::Local(store) => store.list(path).await,
+        }
+    }
+
+    /// All files below the folder at `path`, in no order, as they are found. What is being uploaded is not among them, nor are
+    /// links.
+    ///
+    /// # Errors
+    /// [`Error::OutsideRoot`], [`Error::Io`], as items.
+    pub fn walk(&self, path: &ArtifactPath) -> BoxStream<'static, Result<FoundFile>> {
+        match self {
+            Self::Local(store) => store.walk(path),
         }
     }
 

@@ -349,3 +349,25 @@ async fn names_that_are_too_long_are_the_clients_fault() {
         assert!(error.message.contains("shorter"), "{error}");
     }
 }
+
+#[tokio::test]
+async fn a_walk_finds_every_file_once() {
+    let (dir, store) = store();
+    let walk = async |folder| {
+        let found: Vec<_> = store.walk(&path(folder)).try_collect().await.unwrap();
+        let mut found: Vec<_> = found.into_iter().map(|file| (file.path.to_string(), file.size)).collect();
+        found.sort();
+        found
+    };
+    assert_eq!(walk("").await, [], "there is no root yet");
+    for (name, content) in [("1/a/x", "1"), ("1/a/b/c/y", "22"), ("1/z", "333"), ("2/z", "")] {
+        put(&store, name, content).await.unwrap();
+    }
+    symlink(dir.path().join("root/2"), dir.path().join("root/1/link")).unwrap();
+    symlink("/etc/passwd", dir.path().join("root/1/out")).unwrap();
+    let expected = [("1/a/b/c/y", 2), ("1/a/x", 1), ("1/z", 3)].map(|(name, size)| (name.to_owned(), size));
+    assert_eq!(walk("1").await, expected);
+    assert_eq!(walk("").await.len(), 4);
+    assert_eq!(walk("1/z").await, [], "a file is no folder");
+    assert_eq!(walk("nothing").await, []);
+}
