@@ -94,11 +94,39 @@ pub static GRAMMAR: Grammar = Grammar {
     clause_quote: "'",
 };
 
+/// Where to begin to look for the runs that have the metric that the order begins with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Begin {
+    /// With whatever the database's planner thinks best.
+    Anywhere,
+    /// With the runs of the experiments: few, to be sorted.
+    Runs,
+    /// With the metric's values, in order, which an index has: the page is full long before the end.
+    Metric,
+}
+
+/// Whether [`Begin`] makes a difference: the order begins with a metric. What is wrong with the order is for [`compile`].
+pub fn begins_with_metric(query: &RunQuery) -> bool {
+    query
+        .order_by
+        .first()
+        .and_then(|text| order(text).ok())
+        .is_some_and(|order| order.entity == Entity::Metric)
+}
+
 /// Compiles a search for runs; its ids are run ids.
 ///
 /// # Errors
 /// `INVALID_PARAMETER_VALUE`, found in the order in which MLflow looks.
 pub fn compile(dialect: Dialect, query: &RunQuery) -> api::Result<Search> {
+    compile_from(dialect, query, Begin::Anywhere)
+}
+
+/// [`compile`], for a planner without statistics.
+///
+/// # Errors
+/// As [`compile`].
+pub fn compile_from(dialect: Dialect, query: &RunQuery, begin: Begin) -> api::Result<Search> {
     check_max_results(query.max_results)?;
     check_text(&query.filter)?;
     let clauses = filter::parse(&GRAMMAR, &query.filter)?;
@@ -119,7 +147,7 @@ pub fn compile(dialect: Dialect, query: &RunQuery) -> api::Result<Search> {
             sql.push(if n == 0 { "SELECT * FROM (" } else { " UNION ALL SELECT * FROM (" });
         }
         let keys = keys(&orders, *group);
-        write_group(&mut sql, query, &orders, &conditions, *group, &keys)?;
+        write_group(&mut sql, query, &orders, &conditions, (*group, begin), &keys)?;
         end_page(&mut sql, &keys, if n == 0 { &start } else { &Start::Beginning });
         if !is_one {
             let before = if let Start::Offset(offset) = start { offset } else { 0 };
@@ -136,13 +164,12 @@ fn write_group(
     query: &RunQuery,
     orders: &[OrderBy],
     conditions: &[(&Clause, Operator)],
-    group: Group,
+    (group, begin): (Group, Begin),
     keys: &[SortKey],
 ) -> api::Result<()> {
     sql.push("SELECT ");
     sort::write_columns(sql, keys);
-    sql.push(" FROM runs");
-    write_joins(sql, orders, group);
+    write_joins(sql, orders, group, begin);
     sql.push(" WHERE ").is_one_of("runs.experiment_id", query.experiment_ids.clone()).push(
         match query.view {
             ViewType::ActiveOnly => " AND runs.lifecycle_stage = 'active'",
@@ -335,16 +362,23 @@ fn keys(orders: &[OrderBy], group: Group) -> Vec<SortKey> {
     keys
 }
 
-fn write_joins(sql: &mut Sql, orders: &[OrderBy], group: Group) {
+/// Appends ` FROM ..`. SQLite reads the tables around a CROSS JOIN in the order of the text.
+fn write_joins(sql: &mut Sql, orders: &[OrderBy], group: Group, begin: Begin) {
+    sql.push(match begin {
+        Begin::Metric if group.has_metric() => " FROM latest_metrics s0",
+        _ => " FROM runs",
+    });
     for (n, order) in orders.iter().enumerate() {
         let Some(table) = table(order.entity) else { continue };
-        let all_have_it = n == 0 && group.has_metric();
-        sql.push(if all_have_it { " JOIN " } else { " LEFT JOIN " })
-            .push(table)
-            .push(" s")
-            .push_number(n)
-            .push(" ON s")
-            .push_number(n);
+        match begin {
+            _ if n > 0 || !group.has_metric() => {
+                sql.push(" LEFT JOIN ").push(table).push(" s").push_number(n)
+            }
+            Begin::Anywhere => sql.push(" JOIN latest_metrics s0"),
+            Begin::Runs => sql.push(" CROSS JOIN latest_metrics s0"),
+            Begin::Metric => sql.push(" CROSS JOIN runs"),
+        };
+        sql.push(" ON s").push_number(n);
         sql.push(".run_uuid = runs.run_uuid AND s").push_number(n).push(".key = ").bind(order.key.as_str());
     }
 }
