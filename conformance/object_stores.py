@@ -70,6 +70,13 @@ class Place:
             return bytes(_azure(self.port).get_blob_client(self.container, f"{below}/{name}").download_blob().readall())
         return bytes(_s3(self.port).get_object(Bucket=self.container, Key=f"{below}/{name}")["Body"].read())
 
+    def unfinished(self) -> list[str]:
+        """Uploads that wait for more parts. Azure deletes such parts by itself after a week and does not list them."""
+        if self.kind == "azure":
+            return []
+        found = _s3(self.port).list_multipart_uploads(Bucket=self.container)
+        return [upload["Key"] for upload in found.get("Uploads", [])]
+
     def _all_names(self, prefix: str) -> list[str]:
         if self.kind == "azure":
             return [str(name) for name in _azure(self.port).get_container_client(self.container).list_blob_names(name_starts_with=prefix)]
