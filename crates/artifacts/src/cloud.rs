@@ -87,33 +87,36 @@ impl CloudStore {
             return Err(Error::IsFolder(path.clone()));
         }
         let (client, key) = (self.client.get(), self.key(path)?);
-        let range = match range {
+        let part = match range {
             None => None,
             Some(ByteRange::Between(first, last)) => Some(GetRange::Bounded(first..last.saturating_add(1))),
             Some(ByteRange::From(first)) => Some(GetRange::Offset(first)),
             // Azure knows no ranges from the end.
-            Some(ByteRange::Last(count)) if matches!(*client, Client::Azure(_)) => {
+            Some(last @ ByteRange::Last(_)) if matches!(*client, Client::Azure(_)) => {
                 let size = self.size(&client, path, &key).await?;
-                Some(GetRange::Offset(
-                    ByteRange::Last(count).within(size).ok_or(Error::RangeNotSatisfiable { size })?.start,
-                ))
+                Some(GetRange::Bounded(last.within(size).ok_or(Error::RangeNotSatisfiable { size })?))
             }
             Some(ByteRange::Last(count)) => Some(GetRange::Suffix(count)),
         };
-        let is_part = range.is_some();
-        let options = GetOptions { range, ..GetOptions::default() };
-        match client.objects().get_opts(&key, options).await {
-            Ok(found) => Ok(download(found, self.container().clone())),
-            Err(error) => match cloud_error::of_path(&error, self.container(), path) {
-                Error::NotFound(_) if self.is_folder(&client, path).await? => {
-                    Err(Error::IsFolder(path.clone()))
+        let options = GetOptions { range: part, ..GetOptions::default() };
+        let error = match client.objects().get_opts(&key, options).await {
+            Ok(found) => return Ok(download(found, self.container().clone())),
+            Err(error) => cloud_error::of_path(&error, self.container(), path),
+        };
+        match (&error, range) {
+            (Error::NotFound(_), _) if self.is_folder(&client, path).await? => {
+                return Err(Error::IsFolder(path.clone()));
+            }
+            // Stores differ in how they refuse a range, and none tells the size.
+            (Error::Cloud(cloud), Some(range)) if cloud.fault == Fault::Other => {
+                let size = self.size(&client, path, &key).await?;
+                if range.within(size).is_none() {
+                    return Err(Error::RangeNotSatisfiable { size });
                 }
-                Error::Cloud(_) if is_part && cloud_error::status(&error.to_string()) == Some(416) => {
-                    Err(Error::RangeNotSatisfiable { size: self.size(&client, path, &key).await? })
-                }
-                other => Err(other),
-            },
+            }
+            _ => {}
         }
+        Err(error)
     }
 
     pub(crate) async fn list(&self, path: &ArtifactPath) -> Result<Vec<FileInfo>> {

@@ -4,10 +4,10 @@ use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use crate::Result;
 use crate::cloud_open::{self, Client};
 use crate::cloud_uri::Container;
 use crate::environment::{Environment, Secrets, Seen};
-use crate::Result;
 
 /// How long a changed file may go unnoticed.
 const LOOK_EVERY: Duration = Duration::from_secs(1);

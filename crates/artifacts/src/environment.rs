@@ -10,7 +10,9 @@ use crate::{Error, Result};
 
 /// Looks up a variable of the environment.
 #[derive(Clone)]
-pub struct Environment(Arc<dyn Fn(&str) -> Option<String> + Send + Sync>);
+pub struct Environment(Arc<Lookup>);
+
+type Lookup = dyn Fn(&str) -> Option<String> + Send + Sync;
 
 impl Environment {
     /// Variables as `lookup` tells them.
@@ -62,11 +64,6 @@ impl<'a> Secrets<'a> {
     /// The first of these variables that is there.
     pub fn first(&self, names: &[&str]) -> Option<String> {
         names.iter().find_map(|name| self.var(name))
-    }
-
-    /// Whether a variable says yes, as MLflow reads it.
-    pub fn is_true(&self, name: &str) -> bool {
-        self.var(name).is_some_and(|value| matches!(value.to_ascii_lowercase().as_str(), "true" | "1"))
     }
 
     /// The secret in the variable `name`, or in the file that `<name>_FILE` names.

@@ -15,10 +15,7 @@ pub(crate) fn open(bucket: &str, secrets: &mut Secrets<'_>) -> Result<GoogleClou
         .with_http_connector(cloud_http::connector()?);
     if let Some(host) = secrets.var("STORAGE_EMULATOR_HOST") {
         let url = if host.contains("://") { host } else { format!("http://{host}") };
-        builder = builder
-            .with_base_url(url.trim_end_matches('/'))
-            .with_bearer_token("emulator")
-            .with_skip_signature(true);
+        builder = builder.with_base_url(url.trim_end_matches('/')).with_bearer_token("emulator");
     } else if let Some(file) = secrets.var("GOOGLE_APPLICATION_CREDENTIALS") {
         // Read here too, to see when it changes, and because the library's words could quote it.
         secrets.read(Path::new(&file)).map_err(|e| {
