@@ -21,9 +21,9 @@ class FaultyWay:
     back everything until the fault is over.
     """
 
-    def __init__(self, to: int) -> None:
+    def __init__(self, to: int, port: int = 0) -> None:
         self._to = to
-        self._listener = socket.create_server(("127.0.0.1", 0))
+        self._listener = socket.create_server(("127.0.0.1", port))
         self.port = int(self._listener.getsockname()[1])
         self._changed = threading.Condition()
         self._fault = ""

@@ -6,6 +6,7 @@ store is Ferroflow's alone.
 
 from __future__ import annotations
 
+import os
 import socket
 import subprocess
 import sys
@@ -70,6 +71,15 @@ class Place:
             return bytes(_azure(self.port).get_blob_client(self.container, f"{below}/{name}").download_blob().readall())
         return bytes(_s3(self.port).get_object(Bucket=self.container, Key=f"{below}/{name}")["Body"].read())
 
+    def delete(self) -> None:
+        """Deletes the container and all that is in it."""
+        if self.kind == "azure":
+            _azure(self.port).delete_container(self.container)
+            return
+        for name in self._all_names(""):
+            _s3(self.port).delete_object(Bucket=self.container, Key=name)
+        _s3(self.port).delete_bucket(Bucket=self.container)
+
     def unfinished(self) -> list[str]:
         """Uploads that wait for more parts. Azure deletes such parts by itself after a week and does not list them."""
         if self.kind == "azure":
@@ -111,6 +121,10 @@ class ObjectStores:
         }
         return Place(kind, name, port, environment, [S3_SECRET])
 
+    def strict_s3(self) -> int:
+        """The port of an S3 that knows nobody's keys."""
+        return self._port("moto-strict")
+
     def stop(self) -> None:
         """Stops them; what they kept was in memory."""
         for process, _ in self._running.values():
@@ -139,8 +153,10 @@ def _start(program: str, port: int, log: Path) -> subprocess.Popen[bytes]:
         command = [str(AZURITE), "--blobHost", "127.0.0.1", "--blobPort", str(port), *options]
     else:
         command = [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)]
+    # So many actions are not checked.
+    environment = {**os.environ, "INITIAL_NO_AUTH_ACTION_COUNT": "0"} if program == "moto-strict" else None
     with open(log, "wb") as output:
-        process = subprocess.Popen(command, cwd=tempfile.gettempdir(), stdout=output, stderr=subprocess.STDOUT)
+        process = subprocess.Popen(command, cwd=tempfile.gettempdir(), env=environment, stdout=output, stderr=subprocess.STDOUT)
     deadline = time.monotonic() + START_TIMEOUT
     while time.monotonic() < deadline and process.poll() is None:
         try:
