@@ -105,7 +105,8 @@ class ObjectStores:
     def place(self, kind: str) -> Place:
         """A fresh, empty container."""
         self._count += 1
-        name = f"container-{self._count}"
+        # No hyphens: moto does not decode the name of a bucket, and clients of Google's store encode all that is no letter.
+        name = f"container{self._count}"
         port = self._port("azurite" if kind == "azure" else "moto")
         if kind == "azure":
             _azure(port).create_container(name)
