@@ -8,12 +8,14 @@ from __future__ import annotations
 import urllib.parse
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import mlflow
 import numpy as np
 import pytest
 from mlflow import MlflowClient
 from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
+from mlflow.store.artifact.http_artifact_repo import HttpArtifactRepository
 from sklearn.linear_model import LogisticRegression
 
 from fleet import Fleet
@@ -137,6 +139,34 @@ def test_overwritten(experiment: str) -> None:
         client.log_text(run_id, text, "notes.txt")
         assert mlflow.artifacts.load_text(f"runs:/{run_id}/notes.txt") == text
     assert [(file.path, file.file_size) for file in client.list_artifacts(run_id)] == [("notes.txt", 6)]
+
+
+def test_parts_that_the_client_sends_to_the_store(place: Place, candidate: Server, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    if place.kind == "gcs":
+        pytest.skip("without a service account's key there is nothing to sign addresses with")
+    settings = {"ENABLE_PROXY_MULTIPART_UPLOAD": "true", "MULTIPART_UPLOAD_MINIMUM_FILE_SIZE": str(6 << 20), "MULTIPART_UPLOAD_CHUNK_SIZE": str(5 << 20)}
+    for name, value in settings.items():
+        monkeypatch.setenv(f"MLFLOW_{name}", value)
+    sent: list[str] = []
+    complete = HttpArtifactRepository.complete_multipart_upload
+
+    def completed(self: HttpArtifactRepository, local_file: str, upload_id: str, parts: list[Any], artifact_path: str | None) -> None:
+        complete(self, local_file, upload_id, parts, artifact_path)
+        sent.extend(part.url for part in parts)
+
+    monkeypatch.setattr(HttpArtifactRepository, "complete_multipart_upload", completed)
+    repository = get_artifact_repository(f"{candidate.url}{PROXY}/parts")
+    # On Azure a name that has to be quoted goes the other way, through the server.
+    for name, parts in (("large.bin", 4), ("large file ü.bin", 0 if place.kind == "azure" else 4)):
+        sent.clear()
+        (tmp_path / name).write_bytes(LARGE)
+        repository.log_artifact(str(tmp_path / name), "deep/er")
+        assert len(sent) == parts or candidate.kind == "official"
+        assert all(f":{place.port}/" in url for url in sent)
+        assert not [secret for secret in place.secrets for url in sent if urllib.parse.quote(secret, safe="") in url or secret in url]
+        assert place.read(f"parts/deep/er/{name}") == LARGE
+    assert place.names("under/here/parts/deep/er") == {"large.bin", "large file ü.bin"}
+    assert place.unfinished() == []
 
 
 def test_model(experiment: str) -> None:
