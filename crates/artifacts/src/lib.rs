@@ -10,9 +10,11 @@ pub mod mime;
 mod path;
 pub mod proxied;
 mod store;
+mod zip;
 
 pub use error::{Error, Result};
 pub use leftovers::ABANDONED_AFTER;
 pub use local::LocalStore;
 pub use path::ArtifactPath;
 pub use store::{ByteRange, Download, FileMeta, FoundFile, Store};
+pub use zip::zip;

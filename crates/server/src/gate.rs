@@ -127,6 +127,7 @@ mod tests {
             working_dir: PathBuf::new(),
             ui: None,
             artifacts_only: false,
+            max_transfers: 1,
             limits: api::validate::Limits::default(),
             security: None,
         })

@@ -28,6 +28,10 @@ pub struct ArtifactOptions {
     /// The folder that served artifacts are kept in.
     #[arg(long, env = "MLFLOW_ARTIFACTS_DESTINATION", value_name = "URI", default_value = "./mlartifacts")]
     artifacts_destination: String,
+
+    /// How many files may be sent and received at the same time; more wait for a moment, then get 503.
+    #[arg(long, env = "FERROFLOW_MAX_TRANSFERS", value_name = "COUNT", default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..))]
+    max_transfers: u32,
 }
 
 impl ArtifactOptions {
@@ -71,6 +75,11 @@ impl ArtifactOptions {
         let root = self.default_artifact_root.as_deref().unwrap_or(default);
         api::uri::resolve_uri_if_local(root, working_dir)
             .map_err(|e| format!("--default-artifact-root: {}", e.message))
+    }
+
+    /// How many files may be on their way at the same time.
+    pub fn max_transfers(&self) -> usize {
+        self.max_transfers as usize
     }
 
     fn are_served(&self) -> bool {
