@@ -3,6 +3,7 @@
 use crate::readiness::Readiness;
 use crate::security::Security;
 use crate::transfers::Transfers;
+use api::uri::Locations;
 use api::validate::Limits;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -40,6 +41,8 @@ pub struct Settings {
     pub artifacts_only: bool,
     /// `--max-transfers`: how many files may be on their way at the same time.
     pub max_transfers: usize,
+    /// Where clients may put experiments.
+    pub locations: Locations,
     /// Limits on names and values.
     pub limits: Limits,
     /// The checks of Host and Origin; `None` under `--disable-security-middleware`.

@@ -128,6 +128,7 @@ mod tests {
             ui: None,
             artifacts_only: false,
             max_transfers: 1,
+            locations: api::uri::Locations::default(),
             limits: api::validate::Limits::default(),
             security: None,
         })

@@ -37,6 +37,7 @@ impl TestApp {
             ui: None,
             artifacts_only: false,
             max_transfers: 100,
+            locations: api::uri::Locations::default(),
             // Requests without a network have no Host; `tests/security.rs` sends one.
             security: None,
             limits: api::validate::Limits::default(),
