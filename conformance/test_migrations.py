@@ -126,6 +126,22 @@ def test_who_waits_says_so(old: OldDatabases) -> None:
     _run("db", "check", uri)
 
 
+def test_a_table_in_use_is_not_waited_for_long(old: OldDatabases) -> None:
+    """Whoever waits to change a table keeps everyone behind him waiting: a step gives up after 10 s, and nobody loses anything."""
+    if old.engine == "sqlite":
+        pytest.skip("SQLite locks the file, not a table")
+    uri, official = _both(old, OLDEST)
+    reader = psycopg2.connect(uri)
+    reader.cursor().execute("SELECT count(*) FROM runs")
+    refused = _run("db", "upgrade", uri, code=1)
+    assert "another session holds the table" in refused and "goes on with this step" in refused, refused
+    reached = _run("db", "status", uri)
+    assert f"steps to {HEAD}" in reached
+    reader.close()
+    _run("db", "upgrade", uri)
+    _assert_same(uri, official)
+
+
 def test_status_and_check(old: OldDatabases) -> None:
     uri = old.filled("400f98739977")
     status = _run("db", "status", uri)
