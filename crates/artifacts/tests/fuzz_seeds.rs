@@ -1,7 +1,5 @@
 //! The fuzz target of artifact paths (`fuzz/`), over its seeds and what can be made of two of them.
 
-#![expect(clippy::unwrap_used, reason = "a test")]
-
 #[path = "../../../fuzz/checks/artifact_path.rs"]
 mod check;
 

@@ -14,7 +14,7 @@ const LARGE: u64 = 0xf000_0000;
 /// A field whose value stands elsewhere, in 64 bits.
 const SEE_64: u32 = u32::MAX;
 /// Sizes stand behind the file; its name is UTF-8.
-const FLAGS: u16 = 1 << 3 | 1 << 11;
+const FLAGS: u16 = (1 << 3) | (1 << 11);
 const DEFLATED: u16 = 8;
 /// What programs must understand to unpack: deflate, and ZIP64.
 const VERSION: u16 = 20;
@@ -156,10 +156,12 @@ fn dos(seconds: u32) -> (u16, u16) {
     let (days, of_day) = (seconds / 86400, seconds % 86400);
     let (year, month, day) = date(days);
     if year < 1980 {
-        return (1 << 5 | 1, 0);
+        return ((1 << 5) | 1, 0);
     }
-    let time = of_day / 3600 << 11 | of_day / 60 % 60 << 5 | of_day % 60 / 2;
-    (((year - 1980) << 9 | month << 5 | day) as u16, time as u16)
+    let (hour, minute, second) = (of_day / 3600, of_day / 60 % 60, of_day % 60);
+    let time = (hour << 11) | (minute << 5) | (second / 2);
+    let date = ((year - 1980) << 9) | (month << 5) | day;
+    (date as u16, time as u16)
 }
 
 /// The date so many days after 1970-01-01, by years that begin in March, so that the odd day is at their end.
@@ -192,10 +194,8 @@ mod tests {
             assert_eq!(date(days), expected);
         }
         assert_eq!(dos(0), (0x21, 0));
-        assert_eq!(
-            dos(20_781 * 86400 + 19 * 3600 + 22 * 60 + 46),
-            (46 << 9 | 11 << 5 | 24, 19 << 11 | 22 << 5 | 23)
-        );
+        let evening = 20_781 * 86400 + 19 * 3600 + 22 * 60 + 46;
+        assert_eq!(dos(evening), ((46 << 9) | (11 << 5) | 24, (19 << 11) | (22 << 5) | 23));
     }
 
     #[test]
