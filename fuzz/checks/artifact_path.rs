@@ -2,7 +2,7 @@
 
 use std::path::{Component, Path};
 
-use artifacts::{ArtifactPath, Store, proxied};
+use artifacts::{ArtifactPath, Environment, Store, Stores, proxied};
 
 /// Takes bytes for an artifact path, for the place of a run behind the proxy, and for the location of an experiment.
 ///
@@ -23,12 +23,13 @@ pub fn artifact_path(data: &[u8]) {
     }
     let root = Path::new("/root/of/artifacts");
     let destination = Store::local(root.to_owned());
+    let stores = Stores::new("/srv".into(), Environment::new(|_| None));
     for uri in [
         format!("mlflow-artifacts:/{text}"),
         format!("mlflow-artifacts://host/{text}"),
         format!("http://host/api/2.0/mlflow-artifacts/artifacts/{text}"),
     ] {
-        if let Ok((_, folder)) = proxied::resolve(&uri, Some(&destination), Path::new("/srv")) {
+        if let Ok((_, folder)) = proxied::resolve(&uri, Some(&destination), &stores) {
             stays_below(&folder, &uri);
         }
     }

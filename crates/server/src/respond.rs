@@ -96,11 +96,15 @@ impl From<store::Error> for Failure {
 
 impl From<artifacts::Error> for Failure {
     fn from(error: artifacts::Error) -> Self {
-        let is_full = error.is_full();
-        if let artifacts::Error::Io(error) = &error {
-            tracing::error!(%error, "a request failed in the artifact store");
+        match &error {
+            artifacts::Error::Io(error) => tracing::error!(%error, "a request failed in the artifact store"),
+            artifacts::Error::Cloud(error) => {
+                tracing::warn!(%error, "a request failed in the artifact store")
+            }
+            artifacts::Error::Settings(_) => tracing::error!(%error, "the artifact store cannot be opened"),
+            _ => {}
         }
-        match is_full {
+        match error.is_full() {
             // Clients repeat 500, and with it an upload that would fill the disk again.
             true => Self::with_status(StatusCode::INSUFFICIENT_STORAGE, error.into()),
             false => api::Error::from(error).into(),
