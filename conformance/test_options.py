@@ -12,7 +12,8 @@ import pytest
 
 from servers import REPOSITORY, ferroflow_binary
 
-OPTION = re.compile(r"^ +(?:-(?P<short>\w), )?--(?P<name>[\w-]+)", re.MULTILINE)
+# Not a line of help that happens to begin with an option.
+OPTION = re.compile(r"^ {2,6}(?:-(?P<short>\w), )?--(?P<name>[\w-]+)", re.MULTILINE)
 BOTH_SIDES = re.compile(r"\[(env|default): (.*?)\](?= |$)")
 
 

@@ -44,6 +44,12 @@ def _wrong_types_are_refused(difference: Difference) -> bool:
     return difference.candidate.status == 400 and bool(in_a_list or on_top)
 
 
+def _location_is_refused(difference: Difference) -> bool:
+    message = difference.candidate.message()
+    is_ours = message.startswith(("This server does not keep experiments in that folder.", "'artifact_location' "))
+    return difference.candidate.status == 400 and difference.official.status == 200 and is_ours
+
+
 def _broken_json_is_refused(difference: Difference) -> bool:
     """The official server takes such a body as an empty one: it may succeed, or miss a parameter."""
     message = difference.candidate.message()
@@ -311,6 +317,11 @@ WANTED: tuple[Wanted, ...] = (
         "an absent value is called missing",
         "When another field cannot be read, the official server calls an absent value null, and of the wrong type.",
         _missing_before_mistyped,
+    ),
+    Wanted(
+        "artifact locations lead nowhere else",
+        "The official server takes any folder of its own machine, and then gives out the files in it as artifacts.",
+        _location_is_refused,
     ),
     Wanted(
         "NUL in a text",

@@ -21,7 +21,7 @@ EXPERIMENT, RUN, MODEL = "<experiment>", "<run>", "<model>"
 TAG = {"key": "k", "value": "v"}
 METRIC = {"key": "m", "value": 1.5, "timestamp": 3, "step": 2}
 GOOD_BODIES: dict[str, dict[str, Any]] = {
-    "POST experiments/create": {"name": "<name>", "artifact_location": "/tmp/x", "tags": [TAG]},
+    "POST experiments/create": {"name": "<name>", "artifact_location": "s3://bucket/x", "tags": [TAG]},
     "POST experiments/update": {"experiment_id": EXPERIMENT, "new_name": "<name>"},
     "POST experiments/set-experiment-tag": {"experiment_id": EXPERIMENT, **TAG},
     "POST experiments/delete-experiment-tag": {"experiment_id": EXPERIMENT, "key": "k"},

@@ -3,8 +3,10 @@
 //! Mirrors `mlflow.utils.uri` and the checks at the top of `handlers._create_experiment`. Pure text: the working
 //! directory is an argument and no file is looked at.
 
+mod location;
 mod parts;
 
+pub use location::Locations;
 pub use parts::{InvalidHost, Parts, percent_decode};
 
 use std::path::Path;

@@ -47,6 +47,14 @@ pub enum Error {
     Io(io::Error),
 }
 
+impl Error {
+    /// Whether the store has no space left.
+    pub fn is_full(&self) -> bool {
+        use io::ErrorKind::{FileTooLarge, QuotaExceeded, StorageFull};
+        matches!(self, Self::Io(error) if matches!(error.kind(), StorageFull | QuotaExceeded | FileTooLarge))
+    }
+}
+
 impl std::fmt::Display for Error {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
@@ -78,7 +86,7 @@ impl std::fmt::Display for Error {
             ),
             Self::Body(why) => write!(f, "The upload was not complete and nothing was stored ({why}). Send it again."),
             Self::Io(error) => match error.kind() {
-                io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => f.write_str(
+                _ if self.is_full() => f.write_str(
                     "The artifact store is full. Ask the operator of the server to free or add space, then try again.",
                 ),
                 io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => f.write_str(

@@ -23,6 +23,7 @@ mod path;
 pub mod proxied;
 mod store;
 mod stores;
+mod zip;
 
 pub use cloud::CloudStore;
 pub use cloud_error::{CloudError, Fault};
@@ -34,3 +35,4 @@ pub use local::LocalStore;
 pub use path::ArtifactPath;
 pub use store::{ByteRange, Download, FileMeta, FoundFile, Store};
 pub use stores::Stores;
+pub use zip::zip;

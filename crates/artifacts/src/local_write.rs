@@ -136,8 +136,8 @@ fn make_folder(root: &Path, path: &ArtifactPath) -> Result<PathBuf> {
             }
             Err(error) => return Err(error.into()),
         }
-        // What was there before may be a link.
-        folder = next.canonicalize()?;
+        // What was there before may be a link, or one that leads nowhere.
+        folder = if_there(next.canonicalize())?.ok_or(Error::OutsideRoot)?;
         if !folder.starts_with(&real_root) {
             return Err(Error::OutsideRoot);
         }

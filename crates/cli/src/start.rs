@@ -109,14 +109,17 @@ async fn run(options: &ServerOptions, started: Instant) -> Result<End, Failure> 
 fn settings(options: &ServerOptions, working_dir: &Path) -> Result<Settings, String> {
     let static_prefix = options.network.static_prefix();
     let stores = Stores::new(working_dir.to_owned(), Environment::of_process());
+    let artifact_root = options.artifacts.root(working_dir)?;
     Ok(Settings {
         static_prefix: static_prefix.to_owned(),
-        artifact_root: options.artifacts.root(working_dir)?,
+        locations: options.artifacts.locations().and_below(&artifact_root),
+        artifact_root,
         destination: options.artifacts.destination(&stores)?,
         stores,
         working_dir: working_dir.to_owned(),
         ui: options.pages.ui()?,
         artifacts_only: options.artifacts.artifacts_only,
+        max_transfers: options.artifacts.max_transfers(),
         limits: options.limits(),
         security: options.security.rules()?,
     })

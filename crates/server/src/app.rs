@@ -2,6 +2,8 @@
 
 use crate::readiness::Readiness;
 use crate::security::Security;
+use crate::transfers::Transfers;
+use api::uri::Locations;
 use api::validate::Limits;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -16,6 +18,7 @@ pub struct App(Arc<Inner>);
 struct Inner {
     ingest: Ingest,
     readiness: Readiness,
+    transfers: Transfers,
     db: Db,
     settings: Settings,
     clock: Clock,
@@ -38,6 +41,10 @@ pub struct Settings {
     pub ui: Option<artifacts::Store>,
     /// `--artifacts-only`.
     pub artifacts_only: bool,
+    /// `--max-transfers`: how many files may be on their way at the same time.
+    pub max_transfers: usize,
+    /// Where clients may put experiments.
+    pub locations: Locations,
     /// Limits on names and values.
     pub limits: Limits,
     /// The checks of Host and Origin; `None` under `--disable-security-middleware`.
@@ -59,7 +66,8 @@ impl App {
     /// Puts the parts together.
     pub fn new(db: Db, settings: Settings, clock: Clock) -> Self {
         let (ingest, readiness) = (Ingest::new(db.clone()), Readiness::default());
-        Self(Arc::new(Inner { ingest, readiness, db, settings, clock }))
+        let transfers = Transfers::new(settings.max_transfers);
+        Self(Arc::new(Inner { ingest, readiness, transfers, db, settings, clock }))
     }
 
     /// The database.
@@ -75,6 +83,11 @@ impl App {
     /// Whether the parts that this server needs are there.
     pub fn readiness(&self) -> &Readiness {
         &self.0.readiness
+    }
+
+    /// The turns of requests that move files.
+    pub fn transfers(&self) -> &Transfers {
+        &self.0.transfers
     }
 
     /// The operator's choices.

@@ -4,6 +4,7 @@ pub mod app;
 pub mod download;
 pub mod drain;
 pub mod extract;
+pub mod folder;
 pub mod gate;
 pub mod handlers;
 pub mod listen;
@@ -12,6 +13,7 @@ pub mod readiness;
 pub mod respond;
 pub mod routes;
 pub mod security;
+pub mod transfers;
 pub mod ui;
 
 pub use app::{App, Clock, Settings};

@@ -1,4 +1,4 @@
-//! The accept loop: timeouts that uploads of hours survive, and an end that finishes what has begun.
+//! The accept loop: timeouts that transfers of hours survive, and an end that finishes what has begun.
 
 use crate::patience::{self, Watched};
 use axum::http::{HeaderValue, Request, header};
@@ -25,6 +25,8 @@ const HEADER_TIMEOUT: Duration = Duration::from_secs(75);
 /// How long a request's body may stand still. As long as the above, and longer than the 60 s that proxies wait for the same
 /// thing, so that theirs, which know their clients, give up first.
 const BODY_TIMEOUT: Duration = HEADER_TIMEOUT;
+/// How long an answer may stand still because its client takes nothing of it, or does not confirm what it got.
+const ANSWER_TIMEOUT: Duration = BODY_TIMEOUT;
 /// How long connections without a request stay open once the server is told to stop. A proxy may be sending on one at that
 /// moment, and cannot send a write elsewhere then; the answer tells it not to use the connection again.
 const LAST_REQUESTS: Duration = Duration::from_millis(500);
@@ -44,8 +46,8 @@ pub enum End {
 /// that stay idle are closed after a moment, and the requests in flight are finished, but only until the future is ready too
 /// that `cut_off` makes of what `stop` returned.
 ///
-/// There is no limit on a request's time: artifacts of any size come and go. A client that sends no head is dropped, and one
-/// whose body stands still is answered 408.
+/// There is no limit on a request's time: artifacts of any size come and go. A client that sends no head is dropped, one whose
+/// body stands still is answered 408, and one that stops reading its answer is cut off.
 pub async fn serve<R, T, CutOff: Future<Output = ()>>(
     listener: TcpListener,
     routes: R,
@@ -56,11 +58,12 @@ where
     R: Service<Request<Watched<Incoming>>, Response = Response, Error = Infallible, Future: Send>,
     R: Clone + Send + 'static,
 {
-    serve_with(BODY_TIMEOUT, listener, routes, stop, cut_off).await
+    serve_with(BODY_TIMEOUT, ANSWER_TIMEOUT, listener, routes, stop, cut_off).await
 }
 
 async fn serve_with<R, T, CutOff: Future<Output = ()>>(
     body_timeout: Duration,
+    answer_timeout: Duration,
     listener: TcpListener,
     routes: R,
     stop: impl Future<Output = T>,
@@ -88,7 +91,8 @@ where
             Ok::<_, Infallible>(answer)
         }
     });
-    let start = |stream| {
+    let start = |stream: TcpStream| {
+        end_when_not_read(&stream, answer_timeout);
         let connection = connections.watch(server.serve_connection(TokioIo::new(stream), service.clone()));
         tokio::spawn(async move {
             if let Err(error) = connection.await {
@@ -137,6 +141,17 @@ async fn last_requests(connections: &GracefulShutdown) {
     }
 }
 
+/// Lets the system end a connection whose client takes nothing for so long, or has vanished. It sees every byte that is taken,
+/// which we do not: most of what is sent waits in its buffer.
+fn end_when_not_read(stream: &TcpStream, limit: Duration) {
+    #[cfg(target_os = "linux")]
+    if let Err(error) = socket2::SockRef::from(stream).set_tcp_user_timeout(Some(limit)) {
+        tracing::debug!(%error, "a connection was gone before it began");
+    }
+    #[cfg(not(target_os = "linux"))]
+    let _ = (stream, limit);
+}
+
 async fn accept(listener: &TcpListener) -> TcpStream {
     let mut failing = false;
     loop {
@@ -176,7 +191,7 @@ mod tests {
     use axum::routing::post;
     use std::net::SocketAddr;
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
-    use tokio::sync::oneshot;
+    use tokio::sync::oneshot::{self, error::TryRecvError};
     use tokio::task::JoinHandle;
 
     /// A server that echoes bodies, the sender that stops it, and the sender that makes it hurry.
@@ -200,7 +215,7 @@ mod tests {
         let limit = Duration::from_millis(50);
         let mut answer = String::new();
         tokio::select! {
-            _ = serve_with(limit, listener, router, never, |()| std::future::pending()) => unreachable!(),
+            _ = serve_with(limit, limit, listener, router, never, |()| std::future::pending()) => unreachable!(),
             read = client.read_to_string(&mut answer) => read.unwrap(),
         };
         answer
@@ -221,6 +236,40 @@ mod tests {
                 "{answer}"
             );
         }
+    }
+
+    #[tokio::test]
+    async fn a_client_that_stops_reading_is_cut_off() {
+        // Its other end notices when it is dropped.
+        let (alive, mut dropped) = oneshot::channel::<Infallible>();
+        let alive = std::sync::Mutex::new(Some(alive));
+        let endless = move || {
+            let alive = alive.lock().unwrap().take();
+            let piece = Bytes::from_static(&[0; 65536]);
+            let pieces = futures_util::stream::repeat_with(move || {
+                let _ = &alive;
+                Ok::<_, Infallible>(piece.clone())
+            });
+            async { axum::body::Body::from_stream(pieces) }
+        };
+        let endless = Arc::new(endless);
+        let router = Router::new().route("/", axum::routing::get(move || endless()));
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let mut client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        let limit = Duration::from_millis(500);
+        let never = std::future::pending::<()>();
+        let serving =
+            tokio::spawn(serve_with(limit, limit, listener, router, never, |()| std::future::pending()));
+        client.write_all(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n").await.unwrap();
+        // As long as it reads, however little at a time, it gets more.
+        for _ in 0..15 {
+            tokio::time::sleep(limit / 5).await;
+            let mut some = vec![0; 4 << 20];
+            client.read_exact(&mut some).await.unwrap();
+        }
+        assert_eq!(dropped.try_recv(), Err(TryRecvError::Empty), "it is still being sent");
+        assert!(dropped.await.is_err());
+        serving.abort();
     }
 
     async fn begin(address: SocketAddr) -> TcpStream {

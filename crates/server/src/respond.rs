@@ -104,7 +104,11 @@ impl From<artifacts::Error> for Failure {
             artifacts::Error::Settings(_) => tracing::error!(%error, "the artifact store cannot be opened"),
             _ => {}
         }
-        api::Error::from(error).into()
+        match error.is_full() {
+            // Clients repeat 500, and with it an upload that would fill the disk again.
+            true => Self::with_status(StatusCode::INSUFFICIENT_STORAGE, error.into()),
+            false => api::Error::from(error).into(),
+        }
     }
 }
 

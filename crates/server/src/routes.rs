@@ -8,11 +8,12 @@ use crate::handlers::{
     artifact_proxy, artifacts, datasets, experiments, health, logged_models, metrics, multipart, runs,
 };
 use crate::security::GuardLayer;
-use crate::{respond, ui};
+use crate::{respond, transfers, ui};
 use axum::Router;
 use axum::extract::MatchedPath;
 use axum::handler::Handler;
 use axum::http::StatusCode;
+use axum::middleware::from_fn_with_state;
 use axum::routing::MethodFilter as M;
 use axum::routing::{MethodRouter, on};
 
@@ -78,6 +79,8 @@ pub struct Route {
     handler: MethodRouter<App>,
     under: Under,
     part: Part,
+    /// Whether its bodies are files, which take turns.
+    moves_files: bool,
 }
 
 fn route<H, T>(method: M, path: &'static str, handler: H, needs: Needs) -> Route
@@ -85,7 +88,8 @@ where
     H: Handler<T, App>,
     T: 'static,
 {
-    Route { method, path, needs, handler: on(method, handler), under: Under::Api, part: Part::Tracking }
+    let handler = on(method, handler);
+    Route { method, path, needs, handler, under: Under::Api, part: Part::Tracking, moves_files: false }
 }
 
 impl Route {
@@ -99,6 +103,10 @@ impl Route {
 
     fn always(self) -> Self {
         Self { part: Part::Always, ..self }
+    }
+
+    fn moves_files(self) -> Self {
+        Self { moves_files: true, ..self }
     }
 
     fn of_artifacts(self) -> Self {
@@ -156,19 +164,22 @@ pub fn table() -> Vec<Route> {
         route(M::PATCH,  "2.0/mlflow/logged-models/{model_id}/tags",                        logged_models::set_tags,       Edit(LoggedModel)),
         route(M::DELETE, "2.0/mlflow/logged-models/{model_id}/tags/{tag_key}",              logged_models::delete_tag,     Manage(LoggedModel)),
         route(M::GET,    "2.0/mlflow/logged-models/{model_id}/artifacts/directories",       logged_models::list_artifacts, Read(LoggedModel)),
-        route(M::GET,    "2.0/mlflow/logged-models/{model_id}/artifacts/files",             logged_models::get_artifact,   Read(LoggedModel)).ajax_only(),
+        route(M::GET,    "2.0/mlflow/logged-models/{model_id}/artifacts/files",             logged_models::get_artifact,   Read(LoggedModel)).ajax_only().moves_files(),
+        route(M::GET,    "2.0/mlflow/logged-models/{model_id}/artifacts/zip",               logged_models::zip_artifacts,  Read(LoggedModel)).moves_files(),
 
         route(M::GET,  "2.0/mlflow/metrics/get-history",               metrics::get_history,               Read(Run)),
         route(M::GET,  "2.0/mlflow/metrics/get-history-bulk",          metrics::get_history_bulk,          Read(Runs)).ajax_only(),
         route(M::GET,  "2.0/mlflow/metrics/get-history-bulk-interval", metrics::get_history_bulk_interval, Read(Runs)),
 
         route(M::GET,  "2.0/mlflow/artifacts/list",  artifacts::list,   Read(Run)),
-        route(M::GET,  "get-artifact",               artifacts::get,    Read(Run)).at_root(),
-        route(M::POST, "2.0/mlflow/upload-artifact", artifacts::upload, Edit(Run)).ajax_only(),
+        route(M::GET,  "2.0/mlflow/artifacts/zip",   artifacts::zip,    Read(Run)).moves_files(),
+        route(M::GET,  "get-artifact",               artifacts::get,    Read(Run)).at_root().moves_files(),
+        route(M::POST, "2.0/mlflow/upload-artifact", artifacts::upload, Edit(Run)).ajax_only().moves_files(),
 
         route(M::GET,    "2.0/mlflow-artifacts/artifacts",                     artifact_proxy::list,      Read(ArtifactPath)).of_artifacts(),
-        route(M::GET,    "2.0/mlflow-artifacts/artifacts/{*artifact_path}",    artifact_proxy::get,       Read(ArtifactPath)).of_artifacts(),
-        route(M::PUT,    "2.0/mlflow-artifacts/artifacts/{*artifact_path}",    artifact_proxy::put,       Edit(ArtifactPath)).of_artifacts(),
+        route(M::GET,    "2.0/mlflow-artifacts/zip",                           artifact_proxy::zip,       Read(ArtifactPath)).of_artifacts().moves_files(),
+        route(M::GET,    "2.0/mlflow-artifacts/artifacts/{*artifact_path}",    artifact_proxy::get,       Read(ArtifactPath)).of_artifacts().moves_files(),
+        route(M::PUT,    "2.0/mlflow-artifacts/artifacts/{*artifact_path}",    artifact_proxy::put,       Edit(ArtifactPath)).of_artifacts().moves_files(),
         route(M::DELETE, "2.0/mlflow-artifacts/artifacts/{*artifact_path}",    artifact_proxy::delete,    Manage(ArtifactPath)).of_artifacts(),
         route(M::POST,   "2.0/mlflow-artifacts/mpu/create/{*artifact_path}",   multipart::create, Edit(ArtifactPath)).of_artifacts(),
         route(M::POST,   "2.0/mlflow-artifacts/mpu/complete/{*artifact_path}", multipart::complete, Edit(ArtifactPath)).of_artifacts(),
@@ -189,6 +200,7 @@ pub fn router(app: App) -> Router {
         let handler = match route.part {
             Part::Tracking if app.settings().artifacts_only => on(route.method, tracking_disabled),
             Part::Artifacts if app.settings().destination.is_none() => on(route.method, artifacts_disabled),
+            _ if route.moves_files => route.handler.layer(from_fn_with_state(app.clone(), transfers::admit)),
             _ => route.handler,
         };
         for place in places {

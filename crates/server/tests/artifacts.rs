@@ -260,7 +260,12 @@ async fn the_ui_uploads_small_files() {
 
 #[tokio::test]
 async fn a_run_may_keep_its_artifacts_elsewhere() {
-    let mut app = TestApp::with(|settings| settings.destination = None).await;
+    let mut app = TestApp::with(|settings| {
+        settings.destination = None;
+        let folder = settings.working_dir.display().to_string();
+        settings.locations = api::uri::Locations::parse(&folder).unwrap();
+    })
+    .await;
     let location = r#"{"name": "elsewhere", "artifact_location": "kept here?x=1"}"#;
     let answer = app.post("/api/2.0/mlflow/experiments/create", location).await;
     assert!(answer.starts_with("200"), "{answer}");

@@ -2,6 +2,7 @@
 
 use super::data::DataOptions;
 use super::values::truth;
+use api::uri::Locations;
 use artifacts::{Store, Stores};
 use clap::{ArgAction, Args};
 use std::path::Path;
@@ -28,6 +29,15 @@ pub struct ArtifactOptions {
     /// Where served artifacts are kept: a folder, or wasbs://, abfss://, s3:// or gs://.
     #[arg(long, env = "MLFLOW_ARTIFACTS_DESTINATION", value_name = "URI", default_value = "./mlartifacts")]
     artifacts_destination: String,
+
+    /// More places where clients may keep experiments: folders of this machine, schemes such as oss:, or * for anywhere,
+    /// comma-separated.
+    #[arg(long, env = "FERROFLOW_ALLOWED_ARTIFACT_LOCATIONS", value_name = "PLACES", value_parser = Locations::parse, hide_default_value = true, default_value = "")]
+    allowed_artifact_locations: Locations,
+
+    /// How many files may be sent and received at the same time; more wait for a moment, then get 503.
+    #[arg(long, env = "FERROFLOW_MAX_TRANSFERS", value_name = "COUNT", default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..))]
+    max_transfers: u32,
 }
 
 impl ArtifactOptions {
@@ -71,6 +81,16 @@ impl ArtifactOptions {
         let root = self.default_artifact_root.as_deref().unwrap_or(default);
         api::uri::resolve_uri_if_local(root, working_dir)
             .map_err(|e| format!("--default-artifact-root: {}", e.message))
+    }
+
+    /// Where clients may keep experiments, besides the root.
+    pub fn locations(&self) -> Locations {
+        self.allowed_artifact_locations.clone()
+    }
+
+    /// How many files may be on their way at the same time.
+    pub fn max_transfers(&self) -> usize {
+        self.max_transfers as usize
     }
 
     fn are_served(&self) -> bool {

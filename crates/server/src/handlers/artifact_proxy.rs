@@ -1,19 +1,21 @@
 //! `mlflow-artifacts/*`: the artifact destination itself, read and written by clients through this server.
 
+use api::error::invalid;
+use api::request::missing_value;
 use api::{ListArtifactsResponse, ListProxiedArtifacts};
 use artifacts::{ArtifactPath, Error, Store};
 use axum::body::Body;
 use axum::extract::{FromRequestParts, Path, State};
-use axum::http::HeaderMap;
 use axum::http::request::Parts;
+use axum::http::{HeaderMap, Uri};
 use axum::response::Response;
 
 use crate::app::App;
-use crate::download;
 use crate::drain::drain;
-use crate::extract::Proto;
-use crate::handlers::artifacts::file_path;
+use crate::extract::{Proto, pairs};
+use crate::handlers::artifacts::{file_path, first};
 use crate::respond::{Empty, Failure, Json, Reply, empty};
+use crate::{download, folder};
 
 /// `GET mlflow-artifacts/artifacts`. Unlike `artifacts/list` it answers bare names.
 pub async fn list(
@@ -32,6 +34,17 @@ pub async fn list(
 pub async fn get(State(app): State<App>, Tail(path): Tail, headers: HeaderMap) -> Result<Response, Failure> {
     let path = ArtifactPath::parse(&path)?;
     download::send(destination(&app)?, &path, &headers, download::attachment(path.name())).await
+}
+
+/// `GET mlflow-artifacts/zip`, a route of our own. The folder must be named, as everybody's artifacts are in the one without a
+/// name.
+pub async fn zip(State(app): State<App>, uri: Uri) -> Result<Response, Failure> {
+    let query = pairs(&uri)?;
+    let path = ArtifactPath::parse(first(&query, "path").unwrap_or_default())?;
+    if path.is_root() {
+        return Err(invalid(missing_value("path")).into());
+    }
+    folder::send(destination(&app)?, &path, path.name()).await
 }
 
 /// `PUT mlflow-artifacts/artifacts/<path>`, of any length

@@ -13,10 +13,10 @@ use bytes::{Bytes, BytesMut};
 use futures_util::stream::{self, StreamExt};
 
 use crate::app::App;
-use crate::download;
 use crate::drain::drain;
 use crate::extract::{Proto, pairs};
 use crate::respond::{Failure, Json, Reply};
+use crate::{download, folder};
 
 /// The most that `upload-artifact` takes. The UI uses it for small files; clients use the proxy, which has no limit.
 const MAX_UPLOAD: usize = 10 * 1024 * 1024;
@@ -39,6 +39,17 @@ pub async fn get(State(app): State<App>, uri: Uri, headers: HeaderMap) -> Result
     text_without_nul("run_id", run_id)?;
     let run = run_info(&app, run_id.to_owned()).await?;
     send_below(&app, &run.artifact_uri.unwrap_or_default(), &path, &headers).await
+}
+
+/// `GET artifacts/zip`, a route of our own: a folder of a run, or all that it has.
+pub async fn zip(State(app): State<App>, uri: Uri) -> Result<Response, Failure> {
+    let query = pairs(&uri)?;
+    let path = ArtifactPath::parse(first(&query, "path").unwrap_or_default())?;
+    let run_id = first(&query, "run_id").or_else(|| first(&query, "run_uuid"));
+    let run_id = run_id.ok_or_else(|| invalid(api::request::missing_value("run_id")))?.to_owned();
+    text_without_nul("run_id", &run_id)?;
+    let run = run_info(&app, run_id).await?;
+    zip_below(&app, &run.artifact_uri.unwrap_or_default(), &path, &run.run_id).await
 }
 
 /// `POST upload-artifact`. Answers nothing, called JSON.
@@ -91,6 +102,22 @@ pub async fn send_below(
 ) -> Result<Response, Failure> {
     let (store, root) = locate(app, root_uri)?;
     download::send(&store, &root.join(path), asked, download::attachment(path.name())).await
+}
+
+/// Answers with the folder at `path` below an artifact URI as a ZIP file, which is called as the folder, or `whole` if it is all
+/// there is. Logged models send theirs with it too.
+///
+/// # Errors
+/// As [`folder::send`], and when the URI is not one this server can open.
+pub async fn zip_below(
+    app: &App,
+    root_uri: &str,
+    path: &ArtifactPath,
+    whole: &str,
+) -> Result<Response, Failure> {
+    let (store, root) = locate(app, root_uri)?;
+    let name = if path.is_root() { whole } else { path.name() };
+    folder::send(&store, &root.join(path), name).await
 }
 
 /// The path of a file to be written: unlike one to be read it may not end in a slash.

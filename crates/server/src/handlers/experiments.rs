@@ -3,6 +3,7 @@
 use crate::app::App;
 use crate::extract::Proto;
 use crate::respond::{Empty, Json, Reply, empty};
+use api::validate;
 use api::{
     CreateExperiment, CreateExperimentResponse, DeleteExperimentTag, ExperimentRef, GetExperimentByName,
     GetExperimentResponse, SearchExperiments, SearchExperimentsResponse, SetExperimentTag, Tag,
@@ -19,8 +20,8 @@ pub async fn create(
 ) -> Reply<CreateExperimentResponse> {
     let artifact_location = match request.artifact_location.filter(|location| !location.is_empty()) {
         Some(location) => {
-            api::uri::check_artifact_location(&location)?;
-            Some(api::uri::resolve_uri_if_local(&location, &app.settings().working_dir)?)
+            validate::artifact_location_length(&location, app.settings().limits)?;
+            Some(app.settings().locations.resolve(&location, &app.settings().working_dir)?)
         }
         None => None,
     };

@@ -182,6 +182,19 @@ pub async fn get_artifact(
     artifacts::send_below(&app, &location, &path, &headers).await
 }
 
+/// `GET logged-models/{model_id}/artifacts/zip`, a route of our own
+pub async fn zip_artifacts(
+    State(app): State<App>,
+    PathTexts(model_id): PathTexts<String>,
+    uri: Uri,
+) -> Result<Response, Failure> {
+    let query = pairs(&uri)?;
+    let path = artifacts::first(&query, "artifact_directory_path").unwrap_or_default();
+    let path = ArtifactPath::parse(path)?;
+    let location = artifact_location(&app, model_id.clone()).await?;
+    artifacts::zip_below(&app, &location, &path, &model_id).await
+}
+
 async fn artifact_location(app: &App, model_id: String) -> Result<String, Failure> {
     let read = app
         .db()
