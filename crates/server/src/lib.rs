@@ -5,6 +5,7 @@ pub mod download;
 pub mod drain;
 pub mod extract;
 pub mod gate;
+pub mod gc;
 pub mod handlers;
 pub mod listen;
 pub mod patience;
