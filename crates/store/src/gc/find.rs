@@ -95,7 +95,7 @@ pub async fn page(tx: &mut Tx<'_>, kind: Kind, which: &Which, after: &str) -> Re
 
 const EXPERIMENTS: &str = "
     SELECT CAST(experiment_id AS VARCHAR(20)), experiment_id, artifact_location, lifecycle_stage, last_update_time
-    FROM experiments ORDER BY experiment_id";
+    FROM experiments ORDER BY experiments.experiment_id";
 
 /// All experiments, with when they were last changed: a deleted one was deleted then.
 ///
