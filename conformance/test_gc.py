@@ -151,10 +151,14 @@ def _make(fleet: Fleet, engine: str) -> World:
     registry = Registry(uri)
     registry.create_registered_model("r")
     live = ids["live experiment"]
-    registry.create_model_version("r", "models:/" + ids["registered model"], run_id=ids["registered run"])
+    registry.create_model_version("r", "elsewhere", run_id=ids["registered run"])
     registry.create_model_version("r", f"mlflow-artifacts:/{live}/{ids['source run']}/artifacts/model")
     registry.engine.dispose()
-    return World(fleet, uri, artifacts, ids)
+    world = World(fleet, uri, artifacts, ids)
+    # As a client writes it; the registry's own code would look the model up at the server of its environment.
+    source = "models:/" + ids["registered model"]
+    world.sql("UPDATE model_versions SET source = :source WHERE source = 'elsewhere'", source=source)
+    return world
 
 
 def _run(client: MlflowClient, experiment_id: str) -> str:
@@ -206,6 +210,20 @@ def _count(world: World, what: str, id: str) -> int:
 
 
 def test_the_same_is_gone_as_with_mlflow(world: World, engine: str) -> None:
+    # `mlflow gc` fails at an experiment with a logged model and a trace in it: their rows refer to the experiment.
+    for statement in (
+        "DELETE FROM logged_model_metrics WHERE model_id = :model",
+        "DELETE FROM logged_model_params WHERE model_id = :model",
+        "DELETE FROM logged_model_tags WHERE model_id = :model",
+        "DELETE FROM logged_models WHERE model_id = :model",
+    ):
+        world.sql(statement, model=world.ids["inner model"])
+    for statement in (
+        "DELETE FROM trace_tags WHERE request_id = :trace",
+        "DELETE FROM trace_request_metadata WHERE request_id = :trace",
+        "DELETE FROM trace_info WHERE request_id = :trace",
+    ):
+        world.sql(statement, trace=world.ids["inner trace"])
     world.sql("DELETE FROM experiment_tags WHERE key = 'ferroflow.retention'")
     theirs = world.copy(f"gc-theirs-{engine}")
     server = world.fleet.start("ferroflow", f"gc-theirs-{engine}", theirs.uri, (("MLFLOW_ARTIFACTS_DESTINATION", ""),))
@@ -224,7 +242,7 @@ def test_the_same_is_gone_as_with_mlflow(world: World, engine: str) -> None:
     said = re.compile(r"^(?:Run|Logged model|Experiment) with ID \S+ has been permanently deleted\.", re.MULTILINE)
     # MLflow says nothing of the models that go with their experiment.
     assert set(said.findall(official.stdout)) <= set(said.findall(ours.stdout))
-    assert len(said.findall(official.stdout)) == 9
+    assert len(said.findall(official.stdout)) == 9, official.stdout
 
 
 def test_a_dry_run_changes_nothing(world: World) -> None:
@@ -376,14 +394,16 @@ def test_files_without_an_owner(world: World) -> None:
     world.gc()
     assert all((world.artifacts / path).exists() for path in old), "not without being asked for"
     done = world.gc("--orphans")
-    assert done.stdout.splitlines()[-1].startswith("Deleted: 4 folders without an owner; 4 files, 20 bytes.")
+    assert "Deleted: 4 folders without an owner; 4 files, 20 bytes." in done.stdout
     assert [path for path in old if (world.artifacts / path).exists()] == old[4:]
     assert (world.artifacts / fresh).exists()
     assert world.with_files() == {name for name in set(world.ids) - GOES if not name.endswith("experiment")}
     # What a registered model version names is kept, though its run is gone.
     _write(world.artifacts / old[0])
     os.utime(world.artifacts / old[0], (then, then))
-    world.sql("UPDATE model_versions SET source = :source", source=f"mlflow-artifacts:/{live}/{NOBODY}/artifacts/model")
+    source = f"mlflow-artifacts:/{live}/{NOBODY}/artifacts/model"
+    world.sql("UPDATE model_versions SET source = :source WHERE source LIKE 'mlflow-artifacts%'", source=source)
+    world.gc("--run-ids", world.ids["source run"])
     assert world.gc("--orphans").stdout.startswith("Deleted: nothing")
     assert (world.artifacts / old[0]).exists()
 
@@ -406,7 +426,7 @@ def test_killed_at_any_moment_it_goes_on(world: World, engine: str) -> None:
     server = world.fleet.start("ferroflow", f"gc-killed-{engine}", world.uri)
     connection, experiment = Connection(server.port), world.ids["live experiment"]
     runs = set()
-    for _ in range(450):
+    for _ in range(250):
         body = {"experiment_id": experiment, "start_time": 1}
         run = connection.send(Request("POST", "/api/2.0/mlflow/runs/create", body=body)).json()["run"]["info"]["run_id"]
         point = {"run_id": run, "key": "m", "value": 1, "timestamp": 1}
@@ -420,7 +440,7 @@ def test_killed_at_any_moment_it_goes_on(world: World, engine: str) -> None:
             world.command(), stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, env=_clean()
         )
         try:
-            process.wait(0.004 * (attempt + 1))
+            process.wait(0.01 * (attempt + 1))
         except subprocess.TimeoutExpired:
             process.send_signal(signal.SIGKILL)
         process.communicate(timeout=TIMEOUT)
