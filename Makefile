@@ -17,7 +17,7 @@ setup:
 	conformance/setup.sh
 
 unit: setup
-	scripts/with-postgres cargo test --locked --workspace
+	scripts/with-postgres scripts/with-stores cargo test --locked --workspace
 
 conformance: setup build
 	.venv/bin/python -m pytest conformance -q -ra

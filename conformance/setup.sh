@@ -1,12 +1,13 @@
 #!/bin/sh
-# Makes what the conformance tests need: `.venv` in the repository root with the pinned Python packages, PostgreSQL's
-# server programs, PgBouncer and nginx. Doing it again when all is there takes less than a second.
+# Makes what the tests need: `.venv` in the repository root with the pinned Python packages, PostgreSQL's server programs,
+# PgBouncer, nginx, and Azurite in azurite/node_modules. Doing it again when all is there takes less than a second.
 set -eu
 
 here=$(CDPATH='' cd -- "$(dirname -- "$0")" && pwd)
 root=$(dirname -- "$here")
 venv="$root/.venv"
 stamp="$venv/.conformance-requirements"
+azurite="$here/azurite"
 
 have_initdb() {
     command -v initdb >/dev/null 2>&1 || ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1
@@ -20,19 +21,30 @@ have_nginx() {
     command -v nginx >/dev/null 2>&1 || [ -x /usr/sbin/nginx ]
 }
 
-if ! have_initdb || ! have_pgbouncer || ! have_nginx; then
+have_npm() {
+    command -v node >/dev/null 2>&1 && command -v npm >/dev/null 2>&1
+}
+
+if ! have_initdb || ! have_pgbouncer || ! have_nginx || ! have_npm; then
     if [ "$(id -u)" -ne 0 ] || ! command -v apt-get >/dev/null 2>&1; then
-        echo "setup.sh: PostgreSQL's initdb (on PATH or in /usr/lib/postgresql/*/bin), pgbouncer or nginx was not found." >&2
-        echo "setup.sh: install them (Debian: apt-get install postgresql pgbouncer nginx-light) and run this again." >&2
+        echo "setup.sh: PostgreSQL's initdb (on PATH or in /usr/lib/postgresql/*/bin), pgbouncer, nginx or npm was not found." >&2
+        echo "setup.sh: install them (Debian: apt-get install postgresql pgbouncer nginx-light npm) and run this again." >&2
         exit 1
     fi
     apt-get update
-    DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends postgresql pgbouncer nginx-light
+    DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends postgresql pgbouncer nginx-light npm
 fi
 
 if ! cmp -s "$here/requirements.txt" "$stamp"; then
     [ -x "$venv/bin/python" ] || python3 -m venv "$venv"
     "$venv/bin/python" -m pip install --disable-pip-version-check --quiet -r "$here/requirements.txt"
     cp "$here/requirements.txt" "$stamp"
+fi
+
+# npm writes this file when it is done, so it is there, and as new as the lock file, only after a complete installation.
+installed="$azurite/node_modules/.package-lock.json"
+if [ ! -f "$installed" ] || [ "$azurite/package-lock.json" -nt "$installed" ]; then
+    npm ci --prefix "$azurite" --no-audit --no-fund --ignore-scripts --loglevel=error
+    touch "$installed"
 fi
 echo "setup.sh: ready; run $venv/bin/python -m pytest $here"

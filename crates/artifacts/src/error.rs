@@ -4,7 +4,7 @@ use std::io;
 
 use api::ErrorCode;
 
-use crate::ArtifactPath;
+use crate::{ArtifactPath, CloudError, Fault};
 
 /// Shorthand for results of this crate.
 pub type Result<T> = std::result::Result<T, Error>;
@@ -29,6 +29,12 @@ pub enum Error {
     },
     /// The store's URI is not one this version can open.
     UnsupportedUri(String),
+    /// The URI is not a place in the cloud that its scheme names; the sentence says why.
+    BadUri(String),
+    /// What the operator set for a cloud cannot be used; the sentence says why.
+    Settings(String),
+    /// A cloud's store failed.
+    Cloud(Box<CloudError>),
     /// The artifacts are behind an artifact proxy, and this server is not one.
     NotServed(String),
     /// The body of an upload ended with an error; nothing was stored.
@@ -52,9 +58,11 @@ impl std::fmt::Display for Error {
             Self::RangeNotSatisfiable { size } => write!(f, "The artifact has {size} bytes, fewer than the range asks for."),
             Self::UnsupportedUri(uri) => write!(
                 f,
-                "This version stores artifacts in local directories only, not in '{uri}'. Use a path or a file: URI; \
-                 cloud storage comes with a later version."
+                "Artifacts cannot be stored in '{uri}'. Use a path, or a URI that begins with file:, wasbs://, abfss://, s3:// or \
+                 gs://."
             ),
+            Self::BadUri(why) | Self::Settings(why) => f.write_str(why),
+            Self::Cloud(error) => error.fmt(f),
             Self::NotServed(uri) => write!(
                 f,
                 "The artifacts of '{uri}' are reached through an artifact proxy, which this server is not: it runs with \
@@ -86,6 +94,12 @@ impl From<io::Error> for Error {
     }
 }
 
+impl From<CloudError> for Error {
+    fn from(error: CloudError) -> Self {
+        Self::Cloud(Box::new(error))
+    }
+}
+
 impl From<Error> for api::Error {
     fn from(error: Error) -> Self {
         let code = match &error {
@@ -97,7 +111,13 @@ impl From<Error> for api::Error {
             // MLflow answers 500 when a download is missing, which its clients then repeat for minutes.
             Error::NotFound(_) => ErrorCode::ResourceDoesNotExist,
             Error::UnsupportedUri(_) => ErrorCode::NotImplemented,
-            Error::NotServed(_) => ErrorCode::InvalidParameterValue,
+            Error::NotServed(_) | Error::BadUri(_) => ErrorCode::InvalidParameterValue,
+            Error::Settings(_) => ErrorCode::InternalError,
+            Error::Cloud(error) => match error.fault {
+                // Clients repeat a request after this one, and it may well succeed.
+                Fault::Unavailable | Fault::Conflict => ErrorCode::TemporarilyUnavailable,
+                _ => ErrorCode::InternalError,
+            },
             Error::Body(_) => ErrorCode::BadRequest,
             // A longer name than the file system allows is the client's to mend.
             Error::Io(error) if error.kind() == io::ErrorKind::InvalidFilename => {

@@ -2,9 +2,7 @@
 //!
 //! Mirrors `handlers._is_servable_proxied_run_artifact_root` and `_get_proxied_run_artifact_destination_path`.
 
-use std::path::Path;
-
-use crate::{ArtifactPath, Error, Result, Store};
+use crate::{ArtifactPath, Error, Result, Store, Stores};
 
 /// What stands before the artifact's path in the HTTP form of a proxied URI, whatever the host and static prefix.
 const ROUTE: &str = "/api/2.0/mlflow-artifacts/artifacts/";
@@ -18,7 +16,11 @@ const ROUTE: &str = "/api/2.0/mlflow-artifacts/artifacts/";
 /// # Errors
 /// [`Error::NotServed`] and [`Error::UnsupportedUri`] when this server cannot reach them, [`Error::InvalidPath`] for
 /// a URI that would lead out of `destination`.
-pub fn resolve(artifact_uri: &str, destination: Option<&Store>, cwd: &Path) -> Result<(Store, ArtifactPath)> {
+pub fn resolve(
+    artifact_uri: &str,
+    destination: Option<&Store>,
+    stores: &Stores,
+) -> Result<(Store, ArtifactPath)> {
     let parts = api::uri::parse(artifact_uri).map_err(|_| Error::InvalidPath)?;
     let folder = match parts.scheme.as_str() {
         "mlflow-artifacts" => parts.path.as_str(),
@@ -26,7 +28,7 @@ pub fn resolve(artifact_uri: &str, destination: Option<&Store>, cwd: &Path) -> R
             Some((_, folder)) => folder,
             None => return Err(Error::UnsupportedUri(parts.scheme)),
         },
-        _ => return Ok((Store::open(artifact_uri, cwd)?, ArtifactPath::root())),
+        _ => return Ok((stores.open(artifact_uri)?, ArtifactPath::root())),
     };
     let destination = destination.ok_or_else(|| Error::NotServed(artifact_uri.to_owned()))?;
     // Decoded like any path: an upload to `mlflow-artifacts:/a%20b` went to `a b`, because the client puts the path
@@ -37,11 +39,16 @@ pub fn resolve(artifact_uri: &str, destination: Option<&Store>, cwd: &Path) -> R
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Environment;
+
+    fn stores() -> Stores {
+        Stores::new("/srv".into(), Environment::new(|_| None))
+    }
 
     fn folder(uri: &str) -> Result<String> {
-        let destination = Store::open("/destination", Path::new("/"))?;
-        let (Store::Local(store), folder) = resolve(uri, Some(&destination), Path::new("/srv"))?;
-        Ok(format!("{} + {folder}", store.root().display()))
+        let destination = Store::local("/destination".into());
+        let (store, folder) = resolve(uri, Some(&destination), &stores())?;
+        Ok(format!("{store} + {folder}"))
     }
 
     #[test]
@@ -83,9 +90,9 @@ mod tests {
 
     #[test]
     fn what_another_server_has_is_refused() {
-        let error = resolve("mlflow-artifacts:/1", None, Path::new("/")).unwrap_err();
+        let error = resolve("mlflow-artifacts:/1", None, &stores()).unwrap_err();
         assert!(error.to_string().contains("`--serve-artifacts`"), "{error}");
         assert!(matches!(folder("http://host/elsewhere/1"), Err(Error::UnsupportedUri(_))));
-        assert!(matches!(folder("s3://bucket/1"), Err(Error::UnsupportedUri(_))));
+        assert!(matches!(folder("hdfs://host/1"), Err(Error::UnsupportedUri(_))));
     }
 }

@@ -3,7 +3,7 @@
 use crate::config::ServerOptions;
 use crate::opening::{self, Opening};
 use crate::{banner, log};
-use artifacts::{ABANDONED_AFTER, LocalStore, Store};
+use artifacts::{ABANDONED_AFTER, Environment, Fault, LocalStore, Store, Stores};
 use server::listen::{self, End};
 use server::{App, Clock, Gate, Settings};
 use std::io::{self, Write};
@@ -15,6 +15,8 @@ use tokio::time::timeout;
 
 /// How long a start may take before requests are answered that it is not done.
 const MOMENT: Duration = Duration::from_secs(1);
+/// How long the artifacts' cloud may take to show that it can be used.
+const CLOUD_PATIENCE: Duration = Duration::from_secs(15);
 
 /// Why the server did not start, or did not end as it should: one sentence that says what to do.
 pub enum Failure {
@@ -57,15 +59,8 @@ async fn run(options: &ServerOptions, started: Instant) -> Result<End, Failure> 
     let listener = listen(options).await?;
     let address =
         listener.local_addr().map_err(|e| Failure::Start(format!("cannot listen: {}", reason(&e))))?;
-    if let Some(Store::Local(store)) = &settings.destination {
-        store.check_writable().map_err(|e| {
-            let folder = store.root().display();
-            Failure::Start(format!(
-                "cannot write to the artifact folder {folder}: {}; let this user write there, or name another \
-                 --artifacts-destination",
-                reason(&e)
-            ))
-        })?;
+    if let Some(store) = &settings.destination {
+        check(store).await?;
     }
     if let Some(Store::Local(store)) = &settings.destination {
         tokio::spawn(remove_leftovers(store.clone()));
@@ -113,16 +108,47 @@ async fn run(options: &ServerOptions, started: Instant) -> Result<End, Failure> 
 
 fn settings(options: &ServerOptions, working_dir: &Path) -> Result<Settings, String> {
     let static_prefix = options.network.static_prefix();
+    let stores = Stores::new(working_dir.to_owned(), Environment::of_process());
     Ok(Settings {
         static_prefix: static_prefix.to_owned(),
         artifact_root: options.artifacts.root(working_dir)?,
-        destination: options.artifacts.destination(working_dir)?,
+        destination: options.artifacts.destination(&stores)?,
+        stores,
         working_dir: working_dir.to_owned(),
         ui: options.pages.ui()?,
         artifacts_only: options.artifacts.artifacts_only,
         limits: options.limits(),
         security: options.security.rules()?,
     })
+}
+
+/// Whether artifacts can be stored. A cloud that does not answer may well do so later, which `/readyz` tells; what is wrong with
+/// it otherwise has to be mended by people.
+async fn check(store: &Store) -> Result<(), Failure> {
+    match store {
+        Store::Local(store) => store.check_writable().map_err(|e| {
+            let folder = store.root().display();
+            Failure::Start(format!(
+                "cannot write to the artifact folder {folder}: {}; let this user write there, or name another \
+                 --artifacts-destination",
+                reason(&e)
+            ))
+        }),
+        Store::Cloud(cloud) => match timeout(CLOUD_PATIENCE, cloud.check()).await {
+            Ok(Ok(())) => Ok(()),
+            Ok(Err(error)) if !matches!(error.fault, Fault::Unavailable | Fault::Unreachable) => {
+                Err(Failure::Start(format!("cannot use the artifact destination {store}: {error}")))
+            }
+            Ok(Err(error)) => {
+                tracing::warn!("{error}");
+                Ok(())
+            }
+            Err(_) => {
+                tracing::warn!("the artifact destination {store} does not answer");
+                Ok(())
+            }
+        },
+    }
 }
 
 async fn listen(options: &ServerOptions) -> Result<TcpListener, Failure> {

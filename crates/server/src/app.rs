@@ -30,6 +30,8 @@ pub struct Settings {
     pub artifact_root: String,
     /// `--artifacts-destination`, opened; `None` under `--no-serve-artifacts`.
     pub destination: Option<artifacts::Store>,
+    /// Opens what is not in `destination`: the artifact locations of experiments that have their own.
+    pub stores: artifacts::Stores,
     /// What relative artifact locations are relative to: the directory the server was started in.
     pub working_dir: PathBuf,
     /// `--ui-dir`, a build of MLflow's UI; without one there is a page that says what this server is.

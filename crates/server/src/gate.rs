@@ -124,6 +124,7 @@ mod tests {
             static_prefix: "/ml".into(),
             artifact_root: String::new(),
             destination: None,
+            stores: artifacts::Stores::new(PathBuf::new(), artifacts::Environment::new(|_| None)),
             working_dir: PathBuf::new(),
             ui: None,
             artifacts_only: false,

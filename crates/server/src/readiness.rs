@@ -2,7 +2,7 @@
 //!
 //! Everyone may ask, as often as they like: one look is made at a time, it is kept for a second, and it ends in time.
 
-use artifacts::{LocalStore, Store};
+use artifacts::{CloudStore, LocalStore, Store};
 use serde::Serialize;
 use std::borrow::Cow;
 use std::future::Future;
@@ -76,6 +76,7 @@ impl Readiness {
         let folder = async {
             match destination {
                 Some(Store::Local(store)) => self.look_at_folder(store.clone()).await,
+                Some(Store::Cloud(store)) => look_at_cloud(store).await,
                 None => "not served",
             }
         };
@@ -101,6 +102,14 @@ impl Readiness {
             Ok(Ok(Ok(()))) => OK,
             Ok(_) => "cannot be written to",
         }
+    }
+}
+
+async fn look_at_cloud(store: &CloudStore) -> &'static str {
+    match timeout(PATIENCE, store.check()).await {
+        Err(_) => NO_ANSWER,
+        Ok(Ok(())) => OK,
+        Ok(Err(error)) => error.brief(),
     }
 }
 

@@ -96,8 +96,13 @@ impl From<store::Error> for Failure {
 
 impl From<artifacts::Error> for Failure {
     fn from(error: artifacts::Error) -> Self {
-        if let artifacts::Error::Io(error) = &error {
-            tracing::error!(%error, "a request failed in the artifact store");
+        match &error {
+            artifacts::Error::Io(error) => tracing::error!(%error, "a request failed in the artifact store"),
+            artifacts::Error::Cloud(error) => {
+                tracing::warn!(%error, "a request failed in the artifact store")
+            }
+            artifacts::Error::Settings(_) => tracing::error!(%error, "the artifact store cannot be opened"),
+            _ => {}
         }
         api::Error::from(error).into()
     }

@@ -1,6 +1,6 @@
 //! The web page at `/`: a build of MLflow's UI where the operator has one, else a page about this server.
 
-use artifacts::{ArtifactPath, Error, Store, mime};
+use artifacts::{ArtifactPath, Error, mime};
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, HeaderValue, header};
 use axum::response::{IntoResponse, Redirect, Response};
@@ -69,9 +69,7 @@ fn about(path: &ArtifactPath, caching: &'static str) -> HeaderMap {
 fn landing_page(app: &App) -> impl IntoResponse {
     let settings = app.settings();
     let artifacts = match &settings.destination {
-        Some(Store::Local(store)) => {
-            format!("served from <code>{}</code>", escape(&store.root().to_string_lossy()))
-        }
+        Some(store) => format!("served from <code>{}</code>", escape(&store.to_string())),
         None => "not served here (<code>--no-serve-artifacts</code>)".to_owned(),
     };
     let facts = [

@@ -2,7 +2,7 @@
 
 use super::data::DataOptions;
 use super::values::truth;
-use artifacts::Store;
+use artifacts::{Store, Stores};
 use clap::{ArgAction, Args};
 use std::path::Path;
 
@@ -25,7 +25,7 @@ pub struct ArtifactOptions {
     #[arg(long, env = "MLFLOW_ARTIFACTS_ONLY", value_parser = truth, num_args = 0..=1, require_equals = true, default_missing_value = "true", default_value = "false", action = ArgAction::Set, hide_default_value = true, value_name = "BOOL")]
     pub artifacts_only: bool,
 
-    /// The folder that served artifacts are kept in.
+    /// Where served artifacts are kept: a folder, or wasbs://, abfss://, s3:// or gs://.
     #[arg(long, env = "MLFLOW_ARTIFACTS_DESTINATION", value_name = "URI", default_value = "./mlartifacts")]
     artifacts_destination: String,
 }
@@ -54,11 +54,11 @@ impl ArtifactOptions {
     ///
     /// # Errors
     /// A sentence about a place that cannot be used.
-    pub fn destination(&self, working_dir: &Path) -> Result<Option<Store>, String> {
+    pub fn destination(&self, stores: &Stores) -> Result<Option<Store>, String> {
         if !self.are_served() {
             return Ok(None);
         }
-        let store = Store::open(&self.artifacts_destination, working_dir);
+        let store = stores.open(&self.artifacts_destination);
         store.map(Some).map_err(|e| format!("--artifacts-destination: {e}"))
     }
 

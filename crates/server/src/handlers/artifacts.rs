@@ -103,7 +103,7 @@ pub fn file_path(text: &str) -> Result<ArtifactPath, Error> {
 }
 
 fn locate(app: &App, root_uri: &str) -> Result<(Store, ArtifactPath), Error> {
-    artifacts::proxied::resolve(root_uri, app.settings().destination.as_ref(), &app.settings().working_dir)
+    artifacts::proxied::resolve(root_uri, app.settings().destination.as_ref(), &app.settings().stores)
 }
 
 async fn run_info(app: &App, run_id: String) -> Result<RunInfo, Failure> {

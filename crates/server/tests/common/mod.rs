@@ -33,6 +33,7 @@ impl TestApp {
             static_prefix: String::new(),
             artifact_root: root,
             destination: Some(artifacts::Store::local(folder.path().join("mlartifacts"))),
+            stores: artifacts::Stores::new(folder.path().to_owned(), artifacts::Environment::new(|_| None)),
             working_dir: folder.path().to_owned(),
             ui: None,
             artifacts_only: false,

@@ -92,6 +92,11 @@ impl Dialect {
         self == Self::Postgres
     }
 
+    /// Whether the planner knows nothing of the sizes of what it joins: SQLite has statistics only after `ANALYZE`.
+    pub fn plans_without_statistics(self) -> bool {
+        self == Self::Sqlite
+    }
+
     /// Whether NULLs come first when an `ORDER BY` does not say: PostgreSQL takes NULL as the largest value, SQLite as the
     /// smallest.
     pub fn nulls_first(self, ascending: bool) -> bool {

@@ -8,7 +8,7 @@ use super::operator::{self, Operator};
 use super::order::{self, OrderBy};
 use super::page_token::{self, Start};
 use super::sort::{self, Expr, KeyKind, Nulls, SortKey};
-use super::{More, Search, Sql, check_max_results, check_text, finish, number};
+use super::{More, Search, Sql, check_max_results, check_text, end_page, finish, number};
 use crate::db::{Dialect, Value};
 use api::ViewType;
 use api::error::invalid;
@@ -65,6 +65,7 @@ pub fn compile(dialect: Dialect, query: &ExperimentQuery) -> api::Result<Search>
         sql.push(" AND ");
         write_condition(&mut sql, clause, operator)?;
     }
+    end_page(&mut sql, &keys, &start);
     Ok(finish(sql, &keys, &start, fingerprint, query.max_results, More::Further))
 }
 

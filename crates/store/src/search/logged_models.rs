@@ -9,7 +9,7 @@ use super::logged_model_filter::{self as model_filter, Comparison, EntityType, O
 use super::logged_model_token as token;
 use super::operator::Operator;
 use super::sort::{self, Expr, KeyKind, Nulls, SortKey};
-use super::{More, Search, Sql, check_max_results, check_text, finish, page_token};
+use super::{More, Search, Sql, check_max_results, check_text, end_page, finish, page_token};
 use crate::db::Dialect;
 use api::error::invalid;
 
@@ -94,6 +94,7 @@ pub fn compile(dialect: Dialect, query: &LoggedModelQuery) -> api::Result<Search
         sql.push(")");
     }
     sql.push(") found WHERE TRUE");
+    end_page(&mut sql, &keys, &start);
     Ok(finish(sql, &keys, &start, fingerprint, query.max_results, More::Further))
 }
 

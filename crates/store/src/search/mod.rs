@@ -115,7 +115,16 @@ impl Search {
     }
 }
 
-/// Ends a statement whose WHERE clause is open: the start of the page, the order and the limit.
+/// Ends a WHERE clause with the row that the page comes after, and appends the order.
+fn end_page(sql: &mut Sql, keys: &[SortKey], start: &Start) {
+    if let Start::After(values) = start {
+        sql.push(" AND ");
+        sort::write_after(sql, keys, values);
+    }
+    sort::write_order(sql, keys);
+}
+
+/// Ends a statement with the limit.
 fn finish(
     mut sql: Sql,
     keys: &[SortKey],
@@ -124,11 +133,6 @@ fn finish(
     max_results: i64,
     more: More,
 ) -> Search {
-    if let Start::After(values) = start {
-        sql.push(" AND ");
-        sort::write_after(&mut sql, keys, values);
-    }
-    sort::write_order(&mut sql, keys);
     let rows_for_token = max_results + i64::from(more == More::Further);
     sql.push(" LIMIT ").bind(rows_for_token);
     if let Start::Offset(offset) = start {

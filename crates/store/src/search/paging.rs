@@ -3,7 +3,7 @@
 
 use super::experiments::{self, ExperimentQuery};
 use super::logged_models::{self, LoggedModelQuery};
-use super::runs::{self, RunQuery};
+use super::runs::{self, Begin, RunQuery};
 use super::{Page, Search};
 use crate::db::{Dialect, Row, Value};
 use api::ViewType;
@@ -132,8 +132,22 @@ fn filtered_page(
         max_results,
         page_token: page_token.to_owned(),
     };
-    let search = runs::compile(Dialect::Sqlite, &query).unwrap();
-    search.text_ids(run(db, &search))
+    let page = |begin| {
+        let search = runs::compile_from(Dialect::Sqlite, &query, begin).unwrap();
+        search.text_ids(run(db, &search))
+    };
+    let found = page(Begin::Anywhere);
+    // Pages of one run take a while.
+    let others = [Begin::Runs, Begin::Metric].into_iter().filter(|_| max_results > 1);
+    for begin in others {
+        let same = page(begin);
+        assert_eq!(
+            (&same.ids, &same.next_page_token),
+            (&found.ids, &found.next_page_token),
+            "{query:?} {begin:?}"
+        );
+    }
+    found
 }
 
 /// NULLs last whatever the direction.

@@ -4,16 +4,18 @@
 //! subquery per clause and removes the duplicates that makes; here every condition on another table is an EXISTS, and an
 //! order joins at most one row per run, so nothing is ever duplicated.
 //!
-//! # Numbers first
-//! An order by a metric that the filter asks for as well (`metrics.auc > 0.9`, by `metrics.auc DESC`) has no runs without
-//! that metric, and none with NaN where the filter has no place for 0, which is what NaN is stored as. Then the one join
-//! serves filter and order, the three groups of MLflow's order shrink to one, and PostgreSQL can read the runs in the order
-//! of an index on `latest_metrics (key, value)` if there is one. The other conditions become scalar subqueries there:
-//! PostgreSQL joins an EXISTS before it sorts, and takes conditions on one run's rows for independent, so that it expects
-//! too few runs to stop early; planning those joins takes longer than a small search does.
+//! # Groups
+//! An order that begins with a metric has three groups one after the other: runs where it is a number, where it is NaN, and where
+//! there is none. Each is a statement of its own with an order of its own, and the next one is only read when those before do not
+//! fill the page. So the best runs come straight out of an index on `latest_metrics (key, value)`, if there is one, and the rest out
+//! of the one of the newest runs. Where the filter asks for the metric (`metrics.auc > 0.9`, by `metrics.auc DESC`), there is
+//! no third group, and no second where the filter has no place for 0, which is what NaN is stored as; and the one join serves
+//! filter and order. The other conditions become scalar subqueries there: PostgreSQL joins an EXISTS before it sorts, and takes
+//! conditions on one run's rows for independent, so that it expects too few runs to stop early; planning those joins takes
+//! longer than a small search does.
 //!
 //! # Indexes
-//! The default order, newest first, is read from an index of our own; numbers first from another, where it was made. See
+//! The default order, newest first, is read from an index of our own; the order by a metric from another, where it was made. See
 //! [`crate::schema::INDEXES`].
 
 use super::filter::{self, Clause, Entity, Grammar, Literal};
@@ -21,7 +23,7 @@ use super::operator::{self, Operator};
 use super::order::{self, OrderBy};
 use super::page_token::{self, Start};
 use super::sort::{self, Expr, KeyKind, Nulls, SortKey};
-use super::{More, Search, Sql, check_max_results, check_text, finish, float, number, python};
+use super::{More, Search, Sql, check_max_results, check_text, end_page, finish, float, number, python};
 use crate::db::{Dialect, Value};
 use api::ViewType;
 use api::error::invalid;
@@ -92,27 +94,82 @@ pub static GRAMMAR: Grammar = Grammar {
     clause_quote: "'",
 };
 
+/// Where to begin to look for the runs that have the metric that the order begins with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Begin {
+    /// With whatever the database's planner thinks best.
+    Anywhere,
+    /// With the runs of the experiments: few, to be sorted.
+    Runs,
+    /// With the metric's values, in order, which an index has: the page is full long before the end.
+    Metric,
+}
+
+/// Whether [`Begin`] makes a difference: the order begins with a metric. What is wrong with the order is for [`compile`].
+pub fn begins_with_metric(query: &RunQuery) -> bool {
+    query
+        .order_by
+        .first()
+        .and_then(|text| order(text).ok())
+        .is_some_and(|order| order.entity == Entity::Metric)
+}
+
 /// Compiles a search for runs; its ids are run ids.
 ///
 /// # Errors
 /// `INVALID_PARAMETER_VALUE`, found in the order in which MLflow looks.
 pub fn compile(dialect: Dialect, query: &RunQuery) -> api::Result<Search> {
+    compile_from(dialect, query, Begin::Anywhere)
+}
+
+/// [`compile`], for a planner without statistics.
+///
+/// # Errors
+/// As [`compile`].
+pub fn compile_from(dialect: Dialect, query: &RunQuery, begin: Begin) -> api::Result<Search> {
     check_max_results(query.max_results)?;
     check_text(&query.filter)?;
     let clauses = filter::parse(&GRAMMAR, &query.filter)?;
     let orders = orders(&query.order_by)?;
     let conditions = clauses.iter().map(|clause| operator(clause).map(|op| (clause, op)));
     let conditions: Vec<_> = conditions.collect::<api::Result<_>>()?;
-    let numbers = numbers_first(&orders, &conditions);
-    let keys = keys(&orders, numbers);
+    let groups = groups(&orders, &conditions);
     let fingerprint = fingerprint(query);
-    let start = Start::read(&query.page_token, &keys, fingerprint)?;
+    let start = Start::read(&query.page_token, &keys(&orders, groups[0]), fingerprint)?;
+    let groups = groups_from(groups, &start);
 
+    let is_one = groups.len() == 1;
     let mut sql = Sql::new(dialect);
+    for (n, group) in groups.iter().enumerate() {
+        if !is_one {
+            // Each is read after those before it, until the page is full: both engines append in the order of the text, and
+            // PostgreSQL gives no part that has a limit to other workers.
+            sql.push(if n == 0 { "SELECT * FROM (" } else { " UNION ALL SELECT * FROM (" });
+        }
+        let keys = keys(&orders, *group);
+        write_group(&mut sql, query, &orders, &conditions, (*group, begin), &keys)?;
+        end_page(&mut sql, &keys, if n == 0 { &start } else { &Start::Beginning });
+        if !is_one {
+            let before = if let Start::Offset(offset) = start { offset } else { 0 };
+            sql.push(" LIMIT ").bind(query.max_results.saturating_add(before));
+            sql.push(") AS g").push_number(n);
+        }
+    }
+    Ok(finish(sql, &keys(&orders, groups[0]), &start, fingerprint, query.max_results, More::Full))
+}
+
+/// Appends the search for one group's runs, its WHERE clause open.
+fn write_group(
+    sql: &mut Sql,
+    query: &RunQuery,
+    orders: &[OrderBy],
+    conditions: &[(&Clause, Operator)],
+    (group, begin): (Group, Begin),
+    keys: &[SortKey],
+) -> api::Result<()> {
     sql.push("SELECT ");
-    sort::write_columns(&mut sql, &keys);
-    sql.push(" FROM runs");
-    write_joins(&mut sql, &orders, numbers);
+    sort::write_columns(sql, keys);
+    write_joins(sql, orders, group, begin);
     sql.push(" WHERE ").is_one_of("runs.experiment_id", query.experiment_ids.clone()).push(
         match query.view {
             ViewType::ActiveOnly => " AND runs.lifecycle_stage = 'active'",
@@ -120,17 +177,23 @@ pub fn compile(dialect: Dialect, query: &RunQuery) -> api::Result<Search> {
             ViewType::All => " AND runs.lifecycle_stage IN ('active', 'deleted')",
         },
     );
+    sql.push(match group {
+        Group::All | Group::NumbersAlone => "",
+        Group::Numbers => " AND NOT s0.is_nan",
+        Group::NotNumbers => " AND s0.is_nan",
+        Group::Nothing => " AND s0.run_uuid IS NULL",
+    });
     for (clause, operator) in conditions {
         sql.push(" AND ");
-        match numbers {
+        match orders.first().filter(|_| group.has_metric()) {
             Some(metric) if is_on(clause, metric) => {
-                sql.compare("s0.value", operator, value(clause)?)?;
+                _ = sql.compare("s0.value", *operator, value(clause)?)?
             }
-            Some(_) if table(clause.entity).is_some() => write_lookup(&mut sql, clause, operator)?,
-            _ => write_condition(&mut sql, clause, operator)?,
+            Some(_) if table(clause.entity).is_some() => write_lookup(sql, clause, *operator)?,
+            _ => write_condition(sql, clause, *operator)?,
         }
     }
-    Ok(finish(sql, &keys, &start, fingerprint, query.max_results, More::Full))
+    Ok(())
 }
 
 /// Mirrors `SearchUtils.translate_key_alias`, for attributes alone: MLflow also takes `params.created` for a parameter named
@@ -187,14 +250,65 @@ fn orders(order_by: &[String]) -> api::Result<Vec<OrderBy>> {
     Ok(orders)
 }
 
-/// The metric that the order starts with, if the filter leaves only runs where it is a number.
-fn numbers_first<'a>(orders: &'a [OrderBy], conditions: &[(&Clause, Operator)]) -> Option<&'a OrderBy> {
-    let metric = orders.first().filter(|order| order.entity == Entity::Metric)?;
+/// The part of the runs that one statement finds, by the metric that the order begins with (`s0`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Group {
+    /// All of them: the order begins with something else.
+    All,
+    /// Those where it is a number, as all are that the filter leaves.
+    NumbersAlone,
+    Numbers,
+    NotNumbers,
+    /// Those without the metric.
+    Nothing,
+}
+
+impl Group {
+    /// Its place in MLflow's order.
+    fn place(self) -> usize {
+        match self {
+            Self::All | Self::NumbersAlone | Self::Numbers => 0,
+            Self::NotNumbers => 1,
+            Self::Nothing => 2,
+        }
+    }
+
+    fn has_metric(self) -> bool {
+        matches!(self, Self::NumbersAlone | Self::Numbers | Self::NotNumbers)
+    }
+}
+
+/// The groups there may be, one after the other.
+fn groups(orders: &[OrderBy], conditions: &[(&Clause, Operator)]) -> &'static [Group] {
+    let Some(metric) = orders.first().filter(|order| order.entity == Entity::Metric) else {
+        return &[Group::All];
+    };
     let leaves_out_nan = |(clause, operator): &(&Clause, Operator)| match value(clause) {
         Ok(Value::Float(value)) => operator.compares(0.0, value) == Some(false),
         _ => false,
     };
-    conditions.iter().any(|c| is_on(c.0, metric) && leaves_out_nan(c)).then_some(metric)
+    let mut asked = conditions.iter().filter(|(clause, _)| is_on(clause, metric)).peekable();
+    if asked.peek().is_none() {
+        &[Group::Numbers, Group::NotNumbers, Group::Nothing]
+    } else if asked.any(leaves_out_nan) {
+        &[Group::NumbersAlone]
+    } else {
+        &[Group::Numbers, Group::NotNumbers]
+    }
+}
+
+/// Those groups that a page may have runs of: the last row's and what follows.
+fn groups_from(groups: &'static [Group], start: &Start) -> &'static [Group] {
+    match start {
+        Start::After(values) if groups.len() > 1 => {
+            let before = groups.iter().filter(
+                |group| matches!(values.first(), Some(Value::Int(place)) if *place > group.place() as i64),
+            );
+            // A token that was made up may name a group that there is not.
+            &groups[before.count().min(groups.len() - 1)..]
+        }
+        _ => groups,
+    }
 }
 
 fn is_on(clause: &Clause, metric: &OrderBy) -> bool {
@@ -202,7 +316,7 @@ fn is_on(clause: &Clause, metric: &OrderBy) -> bool {
 }
 
 /// The whole order: what was asked for, then newest first, then by id. What comes after an id cannot matter.
-fn keys(orders: &[OrderBy], numbers: Option<&OrderBy>) -> Vec<SortKey> {
+fn keys(orders: &[OrderBy], group: Group) -> Vec<SortKey> {
     let mut keys = vec![];
     for (n, order) in orders.iter().enumerate() {
         let ascending = order.ascending;
@@ -215,12 +329,16 @@ fn keys(orders: &[OrderBy], numbers: Option<&OrderBy>) -> Vec<SortKey> {
                 }
             }
             Entity::Metric => {
-                let (bucket, nulls) = match numbers {
-                    Some(metric) if metric.key == order.key => (Expr::Always(0), Nulls::Never),
-                    _ => (Expr::Bucket(n), Nulls::Last),
+                let (bucket, value) = match n {
+                    0 => (
+                        Expr::Always(group.place()),
+                        if group.has_metric() { Expr::Joined(0) } else { Expr::NoNumber },
+                    ),
+                    _ => (Expr::Bucket(n), Expr::Joined(n)),
                 };
+                let nulls = if n == 0 { Nulls::Never } else { Nulls::Last };
                 keys.push(SortKey { expr: bucket, kind: KeyKind::Int, ascending: true, nulls: Nulls::Never });
-                keys.push(SortKey { expr: Expr::Joined(n), kind: KeyKind::Float, ascending, nulls });
+                keys.push(SortKey { expr: value, kind: KeyKind::Float, ascending, nulls });
             }
             _ => keys.push(SortKey {
                 expr: Expr::Joined(n),
@@ -244,16 +362,23 @@ fn keys(orders: &[OrderBy], numbers: Option<&OrderBy>) -> Vec<SortKey> {
     keys
 }
 
-fn write_joins(sql: &mut Sql, orders: &[OrderBy], numbers: Option<&OrderBy>) {
+/// Appends ` FROM ..`. SQLite reads the tables around a CROSS JOIN in the order of the text.
+fn write_joins(sql: &mut Sql, orders: &[OrderBy], group: Group, begin: Begin) {
+    sql.push(match begin {
+        Begin::Metric if group.has_metric() => " FROM latest_metrics s0",
+        _ => " FROM runs",
+    });
     for (n, order) in orders.iter().enumerate() {
         let Some(table) = table(order.entity) else { continue };
-        let all_have_it = n == 0 && numbers.is_some();
-        sql.push(if all_have_it { " JOIN " } else { " LEFT JOIN " })
-            .push(table)
-            .push(" s")
-            .push_number(n)
-            .push(" ON s")
-            .push_number(n);
+        match begin {
+            _ if n > 0 || !group.has_metric() => {
+                sql.push(" LEFT JOIN ").push(table).push(" s").push_number(n)
+            }
+            Begin::Anywhere => sql.push(" JOIN latest_metrics s0"),
+            Begin::Runs => sql.push(" CROSS JOIN latest_metrics s0"),
+            Begin::Metric => sql.push(" CROSS JOIN runs"),
+        };
+        sql.push(" ON s").push_number(n);
         sql.push(".run_uuid = runs.run_uuid AND s").push_number(n).push(".key = ").bind(order.key.as_str());
     }
 }

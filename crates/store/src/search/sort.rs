@@ -23,6 +23,8 @@ pub(super) enum Expr {
     Column(&'static str),
     /// The same number in every row.
     Always(usize),
+    /// A number that no row has.
+    NoNumber,
     /// MLflow's three groups of a metric: a number, NaN, no value; by the alias number of its join.
     Bucket(usize),
     /// The value of a joined metric, parameter or tag, by the alias number of its join.
@@ -49,10 +51,15 @@ pub(super) enum Nulls {
 }
 
 impl Expr {
+    fn is_constant(self) -> bool {
+        matches!(self, Self::Always(_) | Self::NoNumber)
+    }
+
     pub fn write(self, sql: &mut Sql) {
         match self {
             Self::Column(name) => sql.push(name),
             Self::Always(n) => sql.push_number(n),
+            Self::NoNumber => sql.push("CAST(NULL AS DOUBLE PRECISION)"),
             Self::Bucket(n) => sql
                 .push("CASE WHEN s")
                 .push_number(n)
@@ -76,7 +83,7 @@ pub(super) fn write_columns(sql: &mut Sql, keys: &[SortKey]) {
 /// Appends ` ORDER BY ..`.
 pub(super) fn write_order(sql: &mut Sql, keys: &[SortKey]) {
     // A bare number would be the number of a column; it orders nothing anyway.
-    let keys = keys.iter().filter(|key| !matches!(key.expr, Expr::Always(_)));
+    let keys = keys.iter().filter(|key| !key.expr.is_constant());
     for (i, key) in keys.enumerate() {
         sql.push(if i > 0 { ", " } else { " ORDER BY " });
         key.expr.write(sql);
@@ -98,8 +105,8 @@ pub(super) fn write_after(sql: &mut Sql, keys: &[SortKey], values: &[Value]) {
         sql.push("FALSE");
         return;
     };
-    if let Expr::Always(_) = key.expr {
-        // A token of this search repeats the number.
+    if key.expr.is_constant() {
+        // A token of this search repeats it.
         write_after(sql, rest, rest_values);
         return;
     }

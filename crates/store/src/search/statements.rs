@@ -70,20 +70,28 @@ fn runs_by_metric_and_parameter() {
     "#);
     // NaN, stored as 0, may be among them.
     assert_snapshot!(shown_run("metrics.acc <= 0.9 AND params.lr = '0.1'", &["metrics.acc DESC"]), @r#"
-    SELECT CASE WHEN s0.is_nan THEN 1 WHEN s0.value IS NULL THEN 2 ELSE 0 END, s0.value, runs.start_time, runs.run_uuid
-    FROM runs LEFT JOIN latest_metrics s0 ON s0.run_uuid = runs.run_uuid
+    SELECT *
+    FROM (SELECT 0, s0.value, runs.start_time, runs.run_uuid
+    FROM runs JOIN latest_metrics s0 ON s0.run_uuid = runs.run_uuid
     AND s0.key = $1 WHERE runs.experiment_id = $2
     AND runs.lifecycle_stage = 'active'
-    AND EXISTS (SELECT 1
-    FROM latest_metrics f WHERE f.run_uuid = runs.run_uuid
-    AND f.key = $3
-    AND f.value <= $4)
-    AND EXISTS (SELECT 1
+    AND NOT s0.is_nan
+    AND s0.value <= $3
+    AND COALESCE((SELECT f.value = $4
     FROM params f WHERE f.run_uuid = runs.run_uuid
-    AND f.key = $5
-    AND f.value = $6)
-    ORDER BY CASE WHEN s0.is_nan THEN 1 WHEN s0.value IS NULL THEN 2 ELSE 0 END, s0.value DESC NULLS LAST, runs.start_time DESC, runs.run_uuid LIMIT $7
-    -- Text("acc"), Int(1), Text("acc"), Float(0.9), Text("lr"), Text("0.1"), Int(100)
+    AND f.key = $5), FALSE)
+    ORDER BY s0.value DESC, runs.start_time DESC, runs.run_uuid LIMIT $6) AS g0 UNION ALL SELECT *
+    FROM (SELECT 1, s0.value, runs.start_time, runs.run_uuid
+    FROM runs JOIN latest_metrics s0 ON s0.run_uuid = runs.run_uuid
+    AND s0.key = $7 WHERE runs.experiment_id = $8
+    AND runs.lifecycle_stage = 'active'
+    AND s0.is_nan
+    AND s0.value <= $9
+    AND COALESCE((SELECT f.value = $10
+    FROM params f WHERE f.run_uuid = runs.run_uuid
+    AND f.key = $11), FALSE)
+    ORDER BY s0.value DESC, runs.start_time DESC, runs.run_uuid LIMIT $12) AS g1 LIMIT $13
+    -- Text("acc"), Int(1), Float(0.9), Text("0.1"), Text("lr"), Int(100), Text("acc"), Int(1), Float(0.9), Text("0.1"), Text("lr"), Int(100), Int(100)
     "#);
 }
 
@@ -224,16 +232,29 @@ fn the_next_page_of_runs() {
             -- Int(1), Int(1700000000000), Text("abc"), Int(100)
             "#),
             _ => assert_snapshot!(text, @r#"
-            SELECT CASE WHEN s0.is_nan THEN 1 WHEN s0.value IS NULL THEN 2 ELSE 0 END, s0.value, runs.start_time, runs.run_uuid
-            FROM runs LEFT JOIN latest_metrics s0 ON s0.run_uuid = runs.run_uuid
+            SELECT *
+            FROM (SELECT 0, s0.value, runs.start_time, runs.run_uuid
+            FROM runs JOIN latest_metrics s0 ON s0.run_uuid = runs.run_uuid
             AND s0.key = $1 WHERE runs.experiment_id = $2
             AND runs.lifecycle_stage = 'active'
-            AND (CASE WHEN s0.is_nan THEN 1 WHEN s0.value IS NULL THEN 2 ELSE 0 END >= $3
-            AND (CASE WHEN s0.is_nan THEN 1 WHEN s0.value IS NULL THEN 2 ELSE 0 END > $3 OR (s0.value < $4 OR s0.value IS NULL OR (s0.value = $4
-            AND (runs.start_time <= $5
-            AND (runs.start_time < $5 OR (runs.run_uuid > $6)))))))
-            ORDER BY CASE WHEN s0.is_nan THEN 1 WHEN s0.value IS NULL THEN 2 ELSE 0 END, s0.value DESC NULLS LAST, runs.start_time DESC, runs.run_uuid LIMIT $7
-            -- Text("acc"), Int(1), Int(0), Float(0.5), Int(1700000000000), Text("abc"), Int(100)
+            AND NOT s0.is_nan
+            AND (s0.value <= $3
+            AND (s0.value < $3 OR (runs.start_time <= $4
+            AND (runs.start_time < $4 OR (runs.run_uuid > $5)))))
+            ORDER BY s0.value DESC, runs.start_time DESC, runs.run_uuid LIMIT $6) AS g0 UNION ALL SELECT *
+            FROM (SELECT 1, s0.value, runs.start_time, runs.run_uuid
+            FROM runs JOIN latest_metrics s0 ON s0.run_uuid = runs.run_uuid
+            AND s0.key = $7 WHERE runs.experiment_id = $8
+            AND runs.lifecycle_stage = 'active'
+            AND s0.is_nan
+            ORDER BY s0.value DESC, runs.start_time DESC, runs.run_uuid LIMIT $9) AS g1 UNION ALL SELECT *
+            FROM (SELECT 2, CAST(NULL AS DOUBLE PRECISION), runs.start_time, runs.run_uuid
+            FROM runs LEFT JOIN latest_metrics s0 ON s0.run_uuid = runs.run_uuid
+            AND s0.key = $10 WHERE runs.experiment_id = $11
+            AND runs.lifecycle_stage = 'active'
+            AND s0.run_uuid IS NULL
+            ORDER BY runs.start_time DESC, runs.run_uuid LIMIT $12) AS g2 LIMIT $13
+            -- Text("acc"), Int(1), Float(0.5), Int(1700000000000), Text("abc"), Int(100), Text("acc"), Int(1), Int(100), Text("acc"), Int(1), Int(100), Int(100)
             "#),
         }
     }
