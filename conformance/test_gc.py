@@ -402,7 +402,8 @@ def test_files_without_an_owner(world: World) -> None:
     _write(world.artifacts / old[0])
     os.utime(world.artifacts / old[0], (then, then))
     source = f"mlflow-artifacts:/{live}/{NOBODY}/artifacts/model"
-    world.sql("UPDATE model_versions SET source = :source WHERE source LIKE 'mlflow-artifacts%'", source=source)
+    update = "UPDATE model_versions SET source = :source, storage_location = :source WHERE source LIKE 'mlflow-artifacts%'"
+    world.sql(update, source=source)
     world.gc("--run-ids", world.ids["source run"])
     assert world.gc("--orphans").stdout.startswith("Deleted: nothing")
     assert (world.artifacts / old[0]).exists()
@@ -440,7 +441,7 @@ def test_killed_at_any_moment_it_goes_on(world: World, engine: str) -> None:
             world.command(), stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, env=_clean()
         )
         try:
-            process.wait(0.01 * (attempt + 1))
+            process.wait(0.03 * (attempt + 1))
         except subprocess.TimeoutExpired:
             process.send_signal(signal.SIGKILL)
         process.communicate(timeout=TIMEOUT)

@@ -94,6 +94,7 @@ impl Store {
     pub fn local_folder(&self) -> Option<&Path> {
         match self {
             Self::Local(store) => Some(store.root()),
+            Self::Cloud(_) => None,
         }
     }
 

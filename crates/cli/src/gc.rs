@@ -4,12 +4,11 @@ use crate::config::PlaceOptions;
 use crate::db::refused;
 use crate::log;
 use crate::start::Failure;
-use artifacts::Store;
+use artifacts::{Environment, Store, Stores};
 use clap::Args;
 use server::Clock;
 use server::gc::{self, Age, Event, Extent, Places, Summary, Tally, Thing, Wish};
 use std::io::{self, IsTerminal, Write};
-use std::path::Path;
 use std::time::{Duration, Instant};
 use store::db::Db;
 use store::schema::{self, Auth};
@@ -112,8 +111,9 @@ async fn collect(options: &GcOptions, wish: &Wish) -> Result<(), Failure> {
     at_head.map_err(|e| refused(&uri, &e))?;
     let failed = |error: &dyn std::fmt::Display| Failure::Start(format!("{}: {error}", uri.display()));
     let db = Db::open(&uri).await.map_err(|e| failed(&e))?;
-    let destination = options.destination(&working_dir)?;
-    let places = Places { db: &db, destination: destination.as_ref(), working_dir: &working_dir };
+    let stores = Stores::new(working_dir, Environment::of_process());
+    let destination = options.destination(&stores)?;
+    let places = Places { db: &db, destination: destination.as_ref(), stores: &stores };
     let mut report = Report::new(wish.dry_run);
     let done = gc::collect(places, wish, (Clock::default().0)(), &mut |event| report.tell(&event)).await;
     report.end();
@@ -161,9 +161,9 @@ impl GcOptions {
 
     /// None where the default is not there: a server makes it when it starts, so this is not the server's folder, and what has
     /// its files elsewhere must not lose its rows because none of them are found.
-    fn destination(&self, working_dir: &Path) -> Result<Option<Store>, Failure> {
+    fn destination(&self, stores: &Stores) -> Result<Option<Store>, Failure> {
         let named = self.artifacts_destination.as_deref();
-        let store = Store::open(named.unwrap_or("./mlartifacts"), working_dir);
+        let store = stores.open(named.unwrap_or("./mlartifacts"));
         let store = store.map_err(|e| Failure::Usage(format!("--artifacts-destination: {e}")))?;
         let missing = store.local_folder().is_some_and(|folder| !folder.is_dir());
         match (missing, named) {

@@ -36,7 +36,7 @@ impl Extent {
 /// A sentence.
 pub(super) fn own(places: &Places<'_>, location: &str, id: &str) -> Result<Folder, String> {
     let (store, path) =
-        proxied::resolve(location, places.destination, places.working_dir).map_err(|error| match error {
+        proxied::resolve(location, places.destination, places.stores).map_err(|error| match error {
             Error::NotServed(_) => format!(
                 "its files are in {location}, in the server's --artifacts-destination, which is not named or not there; name it"
             ),
@@ -87,7 +87,7 @@ pub(super) async fn remove(folder: &Folder, id: &str) -> Result<(), Error> {
 /// Removes the folders that an experiment had for its objects, and its own, as far as they are empty. What else somebody put
 /// there is his.
 pub(super) async fn remove_empty_experiment(places: &Places<'_>, location: &str) {
-    let Ok((store, path)) = proxied::resolve(location, places.destination, places.working_dir) else {
+    let Ok((store, path)) = proxied::resolve(location, places.destination, places.stores) else {
         return;
     };
     let folder = Folder { store, path };

@@ -13,8 +13,7 @@ mod sweep;
 pub use age::{Age, Retention};
 pub use folders::Extent;
 
-use artifacts::Store;
-use std::path::Path;
+use artifacts::{Store, Stores};
 use store::db::Db;
 use store::gc::Kind;
 
@@ -25,8 +24,8 @@ pub struct Places<'a> {
     pub db: &'a Db,
     /// `--artifacts-destination`; without one the files that a server has there cannot be deleted.
     pub destination: Option<&'a Store>,
-    /// What relative locations are relative to.
-    pub working_dir: &'a Path,
+    /// Opens what is not in `destination`.
+    pub stores: &'a Stores,
 }
 
 /// What to delete. Where ids of any kind are given, these objects only; else everything in state deleted.

@@ -100,7 +100,7 @@ fn areas(places: &Places<'_>, experiments: &[Found]) -> Vec<Area> {
     for experiment in experiments {
         let Some(location) = &experiment.location else { continue };
         // What cannot be reached is not looked at.
-        let Ok((store, path)) = proxied::resolve(location, places.destination, places.working_dir) else {
+        let Ok((store, path)) = proxied::resolve(location, places.destination, places.stores) else {
             continue;
         };
         let name = store.to_string();
