@@ -1,6 +1,7 @@
 //! Artifacts: file entries, requests and responses.
 
-use crate::request::{Check::*, Field, Request, field};
+use crate::number;
+use crate::request::{Check::*, Field, Request, field, repeated};
 use serde::{Deserialize, Serialize};
 
 /// MLflow's `FileInfo` message: one entry of a folder.
@@ -47,6 +48,80 @@ pub struct ListProxiedArtifacts {
 
 impl Request for ListProxiedArtifacts {
     const FIELDS: &'static [Field] = &[field("path", &[ArtifactPath])];
+}
+
+/// `mlflow-artifacts/mpu/create`
+#[derive(Debug, Deserialize)]
+#[expect(missing_docs, reason = "the fields are the wire's own")]
+pub struct CreateMultipartUpload {
+    #[serde(default)]
+    pub path: String,
+    #[serde(default, alias = "numParts", deserialize_with = "number::opt_int64")]
+    pub num_parts: Option<i64>,
+}
+
+impl Request for CreateMultipartUpload {
+    const FIELDS: &'static [Field] = &[field("path", &[Required, Str]), field("num_parts", &[IntLike])];
+}
+
+/// The answer to it: a place to send each part to.
+#[derive(Debug, Serialize)]
+#[expect(missing_docs, reason = "the fields are the wire's own")]
+pub struct CreateMultipartUploadResponse {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub upload_id: Option<String>,
+    pub credentials: Vec<MultipartUploadCredential>,
+}
+
+/// Where a part goes.
+#[derive(Debug, Serialize)]
+#[expect(missing_docs, reason = "the fields are the wire's own")]
+pub struct MultipartUploadCredential {
+    pub url: String,
+    pub part_number: i64,
+}
+
+/// `mlflow-artifacts/mpu/complete`
+#[derive(Debug, Deserialize)]
+#[expect(missing_docs, reason = "the fields are the wire's own")]
+pub struct CompleteMultipartUpload {
+    #[serde(default)]
+    pub path: String,
+    #[serde(default, alias = "uploadId")]
+    pub upload_id: Option<String>,
+    #[serde(default)]
+    pub parts: Vec<MultipartUploadPart>,
+}
+
+impl Request for CompleteMultipartUpload {
+    const FIELDS: &'static [Field] =
+        &[field("path", &[Required, Str]), field("upload_id", &[Str]), repeated("parts", &[Required])];
+}
+
+/// A part that was sent.
+#[derive(Debug, Deserialize)]
+#[expect(missing_docs, reason = "the fields are the wire's own")]
+pub struct MultipartUploadPart {
+    #[serde(default, alias = "partNumber", deserialize_with = "number::opt_int64")]
+    pub part_number: Option<i64>,
+    #[serde(default)]
+    pub etag: Option<String>,
+    #[serde(default)]
+    pub url: Option<String>,
+}
+
+/// `mlflow-artifacts/mpu/abort`
+#[derive(Debug, Deserialize)]
+#[expect(missing_docs, reason = "the fields are the wire's own")]
+pub struct AbortMultipartUpload {
+    #[serde(default)]
+    pub path: String,
+    #[serde(default, alias = "uploadId")]
+    pub upload_id: Option<String>,
+}
+
+impl Request for AbortMultipartUpload {
+    const FIELDS: &'static [Field] = &[field("path", &[Required, Str]), field("upload_id", &[Str])];
 }
 
 /// The response of every listing.

@@ -17,6 +17,7 @@ use crate::cloud_client::CloudClient;
 use crate::cloud_error::{self, CloudError, Fault};
 use crate::cloud_open::Client;
 use crate::cloud_uri::{CloudUri, Container};
+use crate::multipart::{self, SentPart, StartedUpload};
 use crate::store::{ByteRange, Download, FileMeta, FoundFile};
 use crate::{ArtifactPath, Error, Result, cloud_write};
 
@@ -129,7 +130,8 @@ impl CloudStore {
         let mut entries: Vec<_> = folders
             .chain(files)
             .filter_map(|(key, file_size)| {
-                let path = self.path(key)?.to_string();
+                // Some tools keep an object of the folder's own name.
+                let path = self.path(key).filter(|below| below != path)?.to_string();
                 Some(FileInfo { path, is_dir: file_size.is_none(), file_size })
             })
             .collect();
@@ -170,6 +172,23 @@ impl CloudStore {
         self.passed_over(client.objects().delete(&key).await)
     }
 
+    pub(crate) async fn start_multipart(&self, path: &ArtifactPath, parts: usize) -> Result<StartedUpload> {
+        multipart::start(&self.client.get(), self.container(), &self.key(path)?, parts).await
+    }
+
+    pub(crate) async fn complete_multipart(
+        &self,
+        path: &ArtifactPath,
+        id: Option<&str>,
+        sent: Vec<SentPart>,
+    ) -> Result<()> {
+        multipart::complete(&self.client.get(), self.container(), &self.key(path)?, id, sent).await
+    }
+
+    pub(crate) async fn abort_multipart(&self, path: &ArtifactPath, id: Option<&str>) -> Result<()> {
+        multipart::abort(&self.client.get(), self.container(), &self.key(path)?, id).await
+    }
+
     /// What is gone already is deleted.
     fn passed_over(&self, deleted: object_store::Result<()>) -> Result<()> {
         match deleted {
@@ -205,7 +224,7 @@ impl CloudStore {
         if folder.is_root() { String::new() } else { format!("{folder}/") }
     }
 
-    /// `None` for the folder itself, of which some tools keep an object.
+    /// A key seen from the store; `None` for the store itself.
     fn path(&self, key: &Path) -> Option<ArtifactPath> {
         let below = match self.prefix.is_root() {
             true => Some(key.as_ref()),

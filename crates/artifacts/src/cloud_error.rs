@@ -67,6 +67,8 @@ pub(crate) fn of(error: &object_store::Error, container: &Container) -> CloudErr
 
 fn fault(code: &str, status: Option<u16>, text: &str) -> Fault {
     match code {
+        // Azurite calls a wrong key as Azure calls a network that is not let in.
+        "AuthorizationFailure" if text.contains("failed to authenticate") => Fault::Credentials,
         "AuthenticationFailed"
         | "InvalidAuthenticationInfo"
         | "NoAuthenticationInformation"

@@ -33,6 +33,10 @@ pub enum Error {
     BadUri(String),
     /// What the operator set for a cloud cannot be used; the sentence says why.
     Settings(String),
+    /// The parts of an upload are not as they must be; the sentence says why.
+    BadParts(String),
+    /// The store takes uploads in one piece only, or cannot sign URLs for others.
+    NoMultipart,
     /// A cloud's store failed.
     Cloud(Box<CloudError>),
     /// The artifacts are behind an artifact proxy, and this server is not one.
@@ -61,7 +65,11 @@ impl std::fmt::Display for Error {
                 "Artifacts cannot be stored in '{uri}'. Use a path, or a URI that begins with file:, wasbs://, abfss://, s3:// or \
                  gs://."
             ),
-            Self::BadUri(why) | Self::Settings(why) => f.write_str(why),
+            Self::BadUri(why) | Self::Settings(why) | Self::BadParts(why) => f.write_str(why),
+            // Clients know this text, and send the file in one piece.
+            Self::NoMultipart => {
+                f.write_str("Multipart upload is not supported for the current artifact repository")
+            }
             Self::Cloud(error) => error.fmt(f),
             Self::NotServed(uri) => write!(
                 f,
@@ -110,8 +118,8 @@ impl From<Error> for api::Error {
             Error::RangeNotSatisfiable { .. } => ErrorCode::InvalidParameterValue,
             // MLflow answers 500 when a download is missing, which its clients then repeat for minutes.
             Error::NotFound(_) => ErrorCode::ResourceDoesNotExist,
-            Error::UnsupportedUri(_) => ErrorCode::NotImplemented,
-            Error::NotServed(_) | Error::BadUri(_) => ErrorCode::InvalidParameterValue,
+            Error::UnsupportedUri(_) | Error::NoMultipart => ErrorCode::NotImplemented,
+            Error::NotServed(_) | Error::BadUri(_) | Error::BadParts(_) => ErrorCode::InvalidParameterValue,
             Error::Settings(_) => ErrorCode::InternalError,
             Error::Cloud(error) => match error.fault {
                 // Clients repeat a request after this one, and it may well succeed.

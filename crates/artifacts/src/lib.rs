@@ -15,6 +15,7 @@ mod local_read;
 mod local_walk;
 mod local_write;
 pub mod mime;
+pub mod multipart;
 mod open_azure;
 mod open_gcs;
 mod open_s3;

@@ -11,6 +11,7 @@ use futures_util::stream::{BoxStream, Stream};
 
 use crate::cloud::CloudStore;
 use crate::local::LocalStore;
+use crate::multipart::{SentPart, StartedUpload};
 use crate::{ArtifactPath, Error, Result};
 
 /// An artifact store. Opening and cloning it is cheap and touches no storage.
@@ -171,6 +172,44 @@ impl Store {
             self.delete(&root.child(&entry.path)).await?;
         }
         Ok(())
+    }
+
+    /// Begins an upload to `path` whose `parts` a client sends to the store itself.
+    ///
+    /// # Errors
+    /// [`Error::NoMultipart`] for local stores, [`Error::BadParts`], [`Error::Cloud`].
+    pub async fn start_multipart(&self, path: &ArtifactPath, parts: usize) -> Result<StartedUpload> {
+        match self {
+            Self::Local(_) => Err(Error::NoMultipart),
+            Self::Cloud(store) => store.start_multipart(path, parts).await,
+        }
+    }
+
+    /// Makes the sent parts one file at `path`.
+    ///
+    /// # Errors
+    /// As [`Store::start_multipart`].
+    pub async fn complete_multipart(
+        &self,
+        path: &ArtifactPath,
+        id: Option<&str>,
+        sent: Vec<SentPart>,
+    ) -> Result<()> {
+        match self {
+            Self::Local(_) => Err(Error::NoMultipart),
+            Self::Cloud(store) => store.complete_multipart(path, id, sent).await,
+        }
+    }
+
+    /// Gives up an upload and its parts.
+    ///
+    /// # Errors
+    /// As [`Store::start_multipart`].
+    pub async fn abort_multipart(&self, path: &ArtifactPath, id: Option<&str>) -> Result<()> {
+        match self {
+            Self::Local(_) => Err(Error::NoMultipart),
+            Self::Cloud(store) => store.abort_multipart(path, id).await,
+        }
     }
 }
 

@@ -5,7 +5,7 @@
 
 use crate::app::App;
 use crate::handlers::{
-    artifact_proxy, artifacts, datasets, experiments, health, logged_models, metrics, runs,
+    artifact_proxy, artifacts, datasets, experiments, health, logged_models, metrics, multipart, runs,
 };
 use crate::security::GuardLayer;
 use crate::{respond, ui};
@@ -170,9 +170,9 @@ pub fn table() -> Vec<Route> {
         route(M::GET,    "2.0/mlflow-artifacts/artifacts/{*artifact_path}",    artifact_proxy::get,       Read(ArtifactPath)).of_artifacts(),
         route(M::PUT,    "2.0/mlflow-artifacts/artifacts/{*artifact_path}",    artifact_proxy::put,       Edit(ArtifactPath)).of_artifacts(),
         route(M::DELETE, "2.0/mlflow-artifacts/artifacts/{*artifact_path}",    artifact_proxy::delete,    Manage(ArtifactPath)).of_artifacts(),
-        route(M::POST,   "2.0/mlflow-artifacts/mpu/create/{*artifact_path}",   artifact_proxy::multipart, Edit(ArtifactPath)).of_artifacts(),
-        route(M::POST,   "2.0/mlflow-artifacts/mpu/complete/{*artifact_path}", artifact_proxy::multipart, Edit(ArtifactPath)).of_artifacts(),
-        route(M::POST,   "2.0/mlflow-artifacts/mpu/abort/{*artifact_path}",    artifact_proxy::multipart, Edit(ArtifactPath)).of_artifacts(),
+        route(M::POST,   "2.0/mlflow-artifacts/mpu/create/{*artifact_path}",   multipart::create, Edit(ArtifactPath)).of_artifacts(),
+        route(M::POST,   "2.0/mlflow-artifacts/mpu/complete/{*artifact_path}", multipart::complete, Edit(ArtifactPath)).of_artifacts(),
+        route(M::POST,   "2.0/mlflow-artifacts/mpu/abort/{*artifact_path}",    multipart::abort, Edit(ArtifactPath)).of_artifacts(),
     ]
 }
 

@@ -12,7 +12,8 @@ use futures_util::stream::{self, TryStreamExt};
 
 /// Azurite's account; its key is public.
 const ACCOUNT: &str = "devstoreaccount1";
-const KEY: &str = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw==";
+pub const KEY: &str =
+    "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw==";
 
 /// An empty store, and what must outlive it.
 pub struct TestStore {
@@ -72,14 +73,14 @@ pub fn azure_uri() -> Option<String> {
     let authorization = format!("Authorization: SharedKey {ACCOUNT}:{signature}");
     let lines = [format!("x-ms-date: {date}"), "x-ms-version: 2021-12-02".into(), authorization];
     put_empty(&base, &format!("{resource}?restype=container"), &lines);
-    Some(format!("wasbs://{name}@{ACCOUNT}.blob.core.windows.net/root/in it"))
+    Some(format!("wasbs://{name}@{ACCOUNT}.blob.core.windows.net/root/in-it"))
 }
 
 /// A place in a new bucket of S3.
 pub fn s3_uri() -> Option<String> {
     let (base, name) = (base("FERROFLOW_TEST_S3")?, new_name());
     put_empty(&base, &format!("/{name}"), &[]);
-    Some(format!("s3://{name}/root"))
+    Some(format!("s3://{name}/root/in it"))
 }
 
 /// A new bucket of Google Cloud Storage.
@@ -95,17 +96,26 @@ fn new_name() -> String {
 }
 
 fn put_empty(base: &str, target: &str, headers: &[String]) {
-    let host = base.strip_prefix("http://").unwrap();
+    send(base.strip_prefix("http://").unwrap(), target, headers, b"");
+}
+
+/// Puts something by plain HTTP, and answers the ETag.
+pub fn send(host: &str, target: &str, headers: &[String], content: &[u8]) -> Option<String> {
     let mut connection = TcpStream::connect(host).unwrap();
     let headers: String = headers.iter().map(|line| format!("{line}\r\n")).collect();
-    write!(
-        connection,
-        "PUT {target} HTTP/1.1\r\nHost: {host}\r\nContent-Length: 0\r\nConnection: close\r\n{headers}\r\n"
-    )
-    .unwrap();
+    let length = content.len();
+    let head = format!(
+        "PUT {target} HTTP/1.1\r\nHost: {host}\r\nContent-Length: {length}\r\nConnection: close\r\n{headers}\r\n"
+    );
+    connection.write_all(head.as_bytes()).unwrap();
+    // Who refuses does not wait for the content; the answer says why.
+    let sent = connection.write_all(content);
     let mut answer = String::new();
-    connection.read_to_string(&mut answer).unwrap();
-    assert!(answer.starts_with("HTTP/1.1 20"), "{answer}");
+    drop(connection.read_to_string(&mut answer));
+    assert!(answer.starts_with("HTTP/1.1 20") && sent.is_ok(), "{answer}");
+    answer.lines().find_map(|line| {
+        Some(line.split_once(": ").filter(|(name, _)| name.eq_ignore_ascii_case("etag"))?.1.to_owned())
+    })
 }
 
 pub fn path(text: &str) -> ArtifactPath {

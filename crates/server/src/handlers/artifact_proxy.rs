@@ -1,6 +1,6 @@
 //! `mlflow-artifacts/*`: the artifact destination itself, read and written by clients through this server.
 
-use api::{ErrorCode, ListArtifactsResponse, ListProxiedArtifacts};
+use api::{ListArtifactsResponse, ListProxiedArtifacts};
 use artifacts::{ArtifactPath, Error, Store};
 use axum::body::Body;
 use axum::extract::{FromRequestParts, Path, State};
@@ -51,16 +51,8 @@ pub async fn delete(State(app): State<App>, Tail(path): Tail) -> Reply<Empty> {
     empty()
 }
 
-/// `POST mlflow-artifacts/mpu/{create,complete,abort}/<path>`. Local directories take uploads in one piece only; clients
-/// know this answer, and send them so.
-pub async fn multipart(Tail(path): Tail) -> Reply<Empty> {
-    ArtifactPath::parse(&path)?;
-    let text = "Multipart upload is not supported for the current artifact repository";
-    Err(api::Error::new(ErrorCode::NotImplemented, text).into())
-}
-
 /// What stands in the URL after the route, decoded once.
-pub struct Tail(String);
+pub struct Tail(pub String);
 
 impl FromRequestParts<App> for Tail {
     type Rejection = Failure;
@@ -72,6 +64,9 @@ impl FromRequestParts<App> for Tail {
 }
 
 /// The artifact destination. The routes are not there without one; this is for whoever changes that.
-fn destination(app: &App) -> Result<&Store, Error> {
+///
+/// # Errors
+/// [`Error::NotServed`].
+pub fn destination(app: &App) -> Result<&Store, Error> {
     app.settings().destination.as_ref().ok_or_else(|| Error::NotServed("mlflow-artifacts:/".into()))
 }

@@ -7,4 +7,5 @@ pub mod experiments;
 pub mod health;
 pub mod logged_models;
 pub mod metrics;
+pub mod multipart;
 pub mod runs;
