@@ -16,6 +16,7 @@ from seed import FASTTRACKML, MLFLOW, Schema
 START_TIMEOUT = 120.0
 QUIET_TIMEOUT = 30.0
 QUIET_WINDOW = 0.1
+QUIET_CLIENT = {"MLFLOW_DISABLE_TELEMETRY": "true", "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false"}
 OFFICIAL = {"MLFLOW_DISABLE_TELEMETRY": "true", "DO_NOT_TRACK": "true", "GIT_PYTHON_REFRESH": "quiet"}
 
 
@@ -27,6 +28,7 @@ class Target:
     command: tuple[str, ...]
     schema: Schema = MLFLOW
     environment: tuple[tuple[str, str], ...] = ()
+    destination: str | None = None
 
     def arguments(self, database: Database, directory: Path, port: int) -> list[str]:
         """The whole command line."""
@@ -35,7 +37,7 @@ class Target:
             root = str(directory / "artifacts")
             where = ["--database-uri", uri, "--default-artifact-root", root, "--listen-address", f"127.0.0.1:{port}"]
             return [*self.command, "server", *where]
-        artifacts = str(directory / "artifacts")
+        artifacts = self.destination or str(directory / "artifacts")
         where = ["--backend-store-uri", database.uri, "--artifacts-destination", artifacts]
         return [*self.command, "server", *where, "--host", "127.0.0.1", "--port", str(port)]
 
@@ -77,6 +79,10 @@ class Server:
     def memory_mib(self) -> float:
         """The proportional set size of the process and all below it: shared pages are counted once."""
         return sum(_pss_kib(pid) for pid in _tree(self.process.pid)) / 1024
+
+    def written_mib(self) -> float:
+        """What the process and all below it have written to files on disks so far."""
+        return sum(_written(pid) for pid in _tree(self.process.pid)) / 2**20
 
     def wait_until_quiet(self) -> None:
         """Waits, for a while, until the server has done what it was asked: some go on when the asker has left."""
@@ -158,6 +164,14 @@ def _pss_kib(pid: int) -> int:
     except OSError:
         return 0
     return sum(int(line.split()[1]) for line in lines if line.startswith("Pss:"))
+
+
+def _written(pid: int) -> int:
+    try:
+        lines = Path(f"/proc/{pid}/io").read_text().splitlines()
+    except OSError:
+        return 0
+    return sum(int(line.split()[1]) for line in lines if line.startswith("write_bytes:"))
 
 
 def official(program: str) -> Target:

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from fleet import Fleet
+from object_stores import ObjectStores
 from servers import ENGINES, REPOSITORY
 
 CONFORMANCE = Path(__file__).resolve().parent
@@ -62,6 +63,16 @@ def fleet(session_directory: Path, pytestconfig: pytest.Config) -> Iterator[Flee
         yield servers
     finally:
         servers.stop()
+
+
+@pytest.fixture(scope="session")
+def object_stores(session_directory: Path) -> Iterator[ObjectStores]:
+    """The object stores of the session."""
+    stores = ObjectStores(session_directory)
+    try:
+        yield stores
+    finally:
+        stores.stop()
 
 
 @pytest.fixture(params=ENGINES)

@@ -40,10 +40,12 @@ class Fleet:
         """A fresh, empty database."""
         return backend_uri(engine, self.directory / f"{name}-{engine}", self.cluster, name)
 
-    def start(self, kind: str, name: str, uri: str, environment: Environment = ()) -> Server:
+    def start(
+        self, kind: str, name: str, uri: str, environment: Environment = (), destination: str | None = None
+    ) -> Server:
         """Starts a server that is not shared; it is stopped with the rest unless the test has done so."""
         start = start_official if kind == "official" else start_ferroflow
-        server = start(self.directory / name, uri, dict(environment))
+        server = start(self.directory / name, uri, dict(environment), destination)
         self._started.append(server)
         return server
 

@@ -79,18 +79,24 @@ def ferroflow_binary() -> Path:
     raise RuntimeError(f"no Ferroflow binary at {', '.join(map(str, candidates))}: build it, or set FERROFLOW_BIN")
 
 
-def start_official(directory: Path, backend_uri: str, environment: dict[str, str] | None = None) -> Server:
-    """Starts the official server with one worker."""
+def start_official(
+    directory: Path, backend_uri: str, environment: dict[str, str] | None = None, destination: str | None = None
+) -> Server:
+    """Starts the official server with one worker. Without a destination artifacts go to a folder next to its log."""
     command = [sys.executable, "-m", "mlflow", "server", "--workers", "1"]
-    return _start("official", command, directory, backend_uri, {**QUIET_OFFICIAL, **(environment or {})})
+    return _start("official", command, directory, backend_uri, {**QUIET_OFFICIAL, **(environment or {})}, destination)
 
 
 def start_ferroflow(
-    directory: Path, backend_uri: str, environment: dict[str, str] | None = None, probe: str = "/readyz"
+    directory: Path,
+    backend_uri: str,
+    environment: dict[str, str] | None = None,
+    destination: str | None = None,
+    probe: str = "/readyz",
 ) -> Server:
     """Starts Ferroflow; returns when the probe says yes."""
     command = [str(ferroflow_binary()), "server"]
-    return _start("ferroflow", command, directory, backend_uri, environment or {}, probe)
+    return _start("ferroflow", command, directory, backend_uri, environment or {}, destination, probe)
 
 
 def backend_uri(engine: str, directory: Path, cluster: Cluster, purpose: str) -> str:
@@ -102,7 +108,13 @@ def backend_uri(engine: str, directory: Path, cluster: Cluster, purpose: str) ->
 
 
 def _start(
-    kind: str, command: list[str], directory: Path, uri: str, environment: dict[str, str], probe: str = "/health"
+    kind: str,
+    command: list[str],
+    directory: Path,
+    uri: str,
+    environment: dict[str, str],
+    destination: str | None,
+    probe: str = "/health",
 ) -> Server:
     directory.mkdir(parents=True, exist_ok=True)
     port = free_port()
@@ -111,7 +123,7 @@ def _start(
     full = [
         *command,
         *("--backend-store-uri", uri),
-        *("--artifacts-destination", str(artifacts)),
+        *("--artifacts-destination", destination or str(artifacts)),
         *("--host", "127.0.0.1"),
         *("--port", str(port)),
     ]
@@ -142,7 +154,8 @@ def _spawn(command: list[str], directory: Path, environment: dict[str, str]) -> 
 
 def _inherited_environment() -> dict[str, str]:
     """The environment without settings that would reach the servers by accident."""
-    return {name: value for name, value in os.environ.items() if not name.startswith(("MLFLOW_", "_MLFLOW_"))}
+    ours = ("MLFLOW_", "_MLFLOW_", "AZURE_", "AWS_", "GOOGLE_", "STORAGE_EMULATOR_HOST")
+    return {name: value for name, value in os.environ.items() if not name.startswith(ours)}
 
 
 def _wait_until_ready(server: Server, probe: str) -> None:

@@ -7,18 +7,19 @@ use api::{
     MultipartUploadCredential,
 };
 use artifacts::multipart::{SentPart, target};
-use artifacts::{ArtifactPath, Store};
-use axum::extract::State;
+use artifacts::{ArtifactPath, Error, Store};
+use axum::extract::{FromRequestParts, State};
+use axum::http::request::Parts;
 
 use crate::app::App;
 use crate::extract::Proto;
 use crate::handlers::artifact_proxy::{Tail, destination};
-use crate::respond::{Empty, Json, Reply, empty};
+use crate::respond::{Empty, Failure, Json, Reply, empty};
 
 /// `POST mlflow-artifacts/mpu/create/<folder>`
 pub async fn create(
     State(app): State<App>,
-    Tail(folder): Tail,
+    Folder(folder): Folder,
     Proto(request): Proto<CreateMultipartUpload>,
 ) -> Reply<CreateMultipartUploadResponse> {
     let (store, path) = place(&app, &folder, &request.path)?;
@@ -33,7 +34,7 @@ pub async fn create(
 /// `POST mlflow-artifacts/mpu/complete/<folder>`
 pub async fn complete(
     State(app): State<App>,
-    Tail(folder): Tail,
+    Folder(folder): Folder,
     Proto(request): Proto<CompleteMultipartUpload>,
 ) -> Reply<Empty> {
     let (store, path) = place(&app, &folder, &request.path)?;
@@ -50,7 +51,7 @@ pub async fn complete(
 /// `POST mlflow-artifacts/mpu/abort/<folder>`
 pub async fn abort(
     State(app): State<App>,
-    Tail(folder): Tail,
+    Folder(folder): Folder,
     Proto(request): Proto<AbortMultipartUpload>,
 ) -> Reply<Empty> {
     let (store, path) = place(&app, &folder, &request.path)?;
@@ -58,6 +59,22 @@ pub async fn abort(
     empty()
 }
 
-fn place<'a>(app: &'a App, folder: &str, name: &str) -> Result<(&'a Store, ArtifactPath), artifacts::Error> {
-    Ok((destination(app)?, target(&ArtifactPath::parse(folder)?, name)?))
+/// The folder that stands in the URL, of a cloud. It is looked at before the body, as in MLflow.
+pub struct Folder(ArtifactPath);
+
+impl FromRequestParts<App> for Folder {
+    type Rejection = Failure;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Failure> {
+        let Tail(folder) = Tail::from_request_parts(parts, app).await?;
+        let folder = ArtifactPath::parse(&folder)?;
+        match destination(app)? {
+            Store::Local(_) => Err(Error::NoMultipart.into()),
+            Store::Cloud(_) => Ok(Self(folder)),
+        }
+    }
+}
+
+fn place<'a>(app: &'a App, folder: &ArtifactPath, name: &str) -> Result<(&'a Store, ArtifactPath), Error> {
+    Ok((destination(app)?, target(folder, name)?))
 }
