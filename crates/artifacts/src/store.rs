@@ -91,6 +91,14 @@ impl Store {
         Self::Local(LocalStore::new(directory))
     }
 
+    /// The directory of this machine that it is in, if that is what it is.
+    pub fn local_folder(&self) -> Option<&Path> {
+        match self {
+            Self::Local(store) => Some(store.root()),
+            Self::Cloud(_) => None,
+        }
+    }
+
     /// Stores `body` at `path`, in place of what was there. When this returns `Ok` the bytes are safe; when it fails
     /// or is dropped, `path` is as before. Returns the number of bytes.
     ///
@@ -151,6 +159,19 @@ impl Store {
             Self::Local(store) => store.delete(path).await,
             Self::Cloud(store) => store.delete(path).await,
         }
+    }
+
+    /// Deletes everything in the store, for whoever has it to himself. [`Store::delete`] refuses to.
+    ///
+    /// # Errors
+    /// Those of [`Store::list`] and [`Store::delete`].
+    pub async fn empty(&self) -> Result<()> {
+        let root = ArtifactPath::root();
+        for entry in self.list(&root).await? {
+            // As it was listed: nothing in a name is to be decoded.
+            self.delete(&root.child(&entry.path)).await?;
+        }
+        Ok(())
     }
 
     /// Begins an upload to `path` whose `parts` a client sends to the store itself.

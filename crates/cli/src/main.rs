@@ -3,6 +3,7 @@
 mod banner;
 mod config;
 mod db;
+mod gc;
 mod indexes;
 mod log;
 mod migration;
@@ -20,7 +21,8 @@ const EXAMPLES: &str = "\
 Examples:
   ferroflow server           SQLite in ./mlflow.db, artifacts in ./mlartifacts, on port 5000
   ferroflow server --help    every option, with its environment variable
-  ferroflow db --help        migrations of databases that an older MLflow made";
+  ferroflow db --help        migrations of databases that an older MLflow made
+  ferroflow gc --help        deleting for good what is marked deleted";
 
 /// MLflow's tracking server as one small binary.
 #[derive(Parser)]
@@ -38,6 +40,8 @@ struct Cli {
 enum Command {
     /// Look at a database's schema revision, or bring it to this version's.
     Db(Box<db::DbOptions>),
+    /// Delete for good what is marked deleted, with its artifacts.
+    Gc(Box<gc::GcOptions>),
     /// Run the tracking server.
     #[command(visible_alias = "ui")]
     Server(Box<ServerOptions>),
@@ -53,6 +57,7 @@ fn main() -> ExitCode {
     }
     let done = match command {
         Command::Db(options) => db::run(&options),
+        Command::Gc(options) => gc::run(&options),
         Command::Server(options) => start::server(*options),
     };
     match done {

@@ -6,6 +6,7 @@ pub mod drain;
 pub mod extract;
 pub mod folder;
 pub mod gate;
+pub mod gc;
 pub mod handlers;
 pub mod listen;
 pub mod patience;

@@ -5,6 +5,7 @@ pub mod datasets;
 pub mod db;
 pub mod error;
 pub mod experiments;
+pub mod gc;
 mod grouped;
 pub mod logged_models;
 pub mod metrics;

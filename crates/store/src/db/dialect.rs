@@ -39,6 +39,18 @@ impl Dialect {
         format!("{before}{open}${n}{cast}{close} {after}")
     }
 
+    /// Deletes rows that a condition finds, `n` at the most. PostgreSQL's DELETE has no LIMIT.
+    pub fn delete_at_most(self, table: &'static str, condition: &str, n: u64) -> String {
+        match self {
+            Self::Postgres => format!(
+                "DELETE FROM {table} WHERE ctid = ANY(ARRAY(SELECT ctid FROM {table} WHERE {condition} LIMIT {n}))"
+            ),
+            Self::Sqlite => format!(
+                "DELETE FROM {table} WHERE rowid IN (SELECT rowid FROM {table} WHERE {condition} LIMIT {n})"
+            ),
+        }
+    }
+
     /// What stands around one list parameter to mean "is among": `column` + before + `$n` + after.
     pub fn is_among(self) -> (&'static str, &'static str) {
         match self {
