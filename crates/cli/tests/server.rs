@@ -84,7 +84,7 @@ fn wrong_values_are_one_sentence() {
         ("server --static-prefix ml", "must begin with a '/'"),
         ("server --static-prefix /ml/", "should not end with a '/'"),
         ("server --static-prefix /{ml}", "--static-prefix"),
-        ("server --artifacts-destination s3://bucket", "later version"),
+        ("server --artifacts-destination hdfs://host/bucket", "cannot be stored in 'hdfs'"),
         ("server --artifacts-only --no-serve-artifacts", "--artifacts-only"),
         ("server --artifacts-only --backend-store-uri sqlite:///x.db", "--artifacts-only"),
         ("server --app-name basic-auth", "later version"),
