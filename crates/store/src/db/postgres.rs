@@ -6,6 +6,7 @@ use super::{Connection, Tx};
 use crate::error::{Error, Result};
 use crate::uri::PostgresAddress;
 use futures_util::future::BoxFuture;
+use std::future::Future;
 use std::time::Duration;
 
 /// How often a transaction is tried that others are in the way of, or whose connection is lost before its commit.
@@ -35,15 +36,7 @@ impl Pool {
     where
         F: for<'t> FnOnce(&'t mut Tx<'_>) -> BoxFuture<'t, Result<T>> + Clone + Send,
     {
-        let mut tries = 1;
-        loop {
-            match self.write_once(f.clone()).await {
-                Err(Error::Conflict(_) | Error::Disconnected(_)) if tries < TRIES => {}
-                done => return done,
-            }
-            pause(tries).await;
-            tries += 1;
-        }
+        tried(|| self.write_once(f.clone())).await
     }
 
     /// One try. Fails with [`Error::Conflict`] and [`Error::Disconnected`] only if it certainly changed nothing.
@@ -61,16 +54,10 @@ impl Pool {
     where
         F: for<'t> FnOnce(&'t mut Tx<'_>) -> BoxFuture<'t, Result<T>> + Clone + Send,
     {
-        let mut tries = 1;
-        loop {
-            match self.append_once(f.clone()).await {
-                Err(Error::Conflict(_) | Error::Disconnected(_)) if tries < TRIES => {}
-                Err(Error::Disconnected(reason)) => return Err(lost(&reason)),
-                done => return done,
-            }
-            pause(tries).await;
-            tries += 1;
-        }
+        tried(|| self.append_once(f.clone())).await.map_err(|error| match error {
+            Error::Disconnected(reason) => lost(&reason),
+            error => error,
+        })
     }
 
     async fn append_once<T, F>(&self, f: F) -> Result<T>
@@ -88,15 +75,7 @@ impl Pool {
     where
         F: for<'t> FnOnce(&'t mut Tx<'_>) -> BoxFuture<'t, Result<T>> + Clone + Send,
     {
-        let mut tries = 1;
-        loop {
-            match self.read_once(f.clone()).await {
-                Err(Error::Conflict(_) | Error::Disconnected(_)) if tries < TRIES => {}
-                done => return done,
-            }
-            pause(tries).await;
-            tries += 1;
-        }
+        tried(|| self.read_once(f.clone())).await
     }
 
     /// One try, outside a transaction.
@@ -109,6 +88,19 @@ impl Pool {
         let done = f(&mut Tx(Connection::Postgres(session))).await;
         give_back(client, &done);
         done
+    }
+}
+
+/// Tries until others are not in the way, and the connection is not lost; so often and no more.
+async fn tried<T, Try: Future<Output = Result<T>>>(one: impl Fn() -> Try) -> Result<T> {
+    let mut tries = 1;
+    loop {
+        match one().await {
+            Err(Error::Conflict(_) | Error::Disconnected(_)) if tries < TRIES => {}
+            done => return done,
+        }
+        pause(tries).await;
+        tries += 1;
     }
 }
 

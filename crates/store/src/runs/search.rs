@@ -3,6 +3,7 @@
 use super::load;
 use crate::db::{Tx, Value};
 use crate::error::Result;
+use crate::schema::sqlite_has_metric_values;
 use crate::search::runs::{Begin, RunQuery, begins_with_metric, compile_from};
 use api::Run;
 
@@ -11,9 +12,10 @@ use api::Run;
 /// # Errors
 /// `INVALID_PARAMETER_VALUE`, in MLflow's words.
 pub async fn search(tx: &mut Tx<'_>, query: &RunQuery) -> Result<(Vec<Run>, Option<String>)> {
-    let begin = match tx.dialect().plans_without_statistics() && begins_with_metric(query) {
-        true => begin(tx, &query.experiment_ids).await?,
-        false => Begin::Anywhere,
+    let begin = if tx.dialect().plans_without_statistics() && begins_with_metric(query) {
+        begin(tx, &query.experiment_ids).await?
+    } else {
+        Begin::Anywhere
     };
     let compiled = compile_from(tx.dialect(), query, begin)?;
     let rows = tx.all_once(&compiled.sql.text, &compiled.sql.args, |row| compiled.row(row)).await?;
@@ -21,16 +23,18 @@ pub async fn search(tx: &mut Tx<'_>, query: &RunQuery) -> Result<(Vec<Run>, Opti
     Ok((load(tx, &page.ids).await?, page.next_page_token))
 }
 
-/// Up to so many runs are sorted sooner than others' are skipped in the order of an index.
+/// Fewer runs than these are sorted sooner than others' are skipped in the order of an index.
 const FEW: usize = 5000;
-const RUNS: &str = "SELECT 1 FROM runs WHERE experiment_id";
-const HAS_INDEX: &str = "SELECT 1 FROM sqlite_schema WHERE name = 'ferroflow_latest_metrics_key_value'";
+const SOME_RUNS: &str = "SELECT 1 FROM runs WHERE experiment_id";
 
 async fn begin(tx: &mut Tx<'_>, experiment_ids: &[i64]) -> Result<Begin> {
-    let runs = tx.dialect().in_ints(RUNS, 1, "LIMIT 5000");
-    if tx.all(&runs, &[Value::Ints(experiment_ids.to_vec())], |_| Ok(())).await?.len() < FEW {
-        return Ok(Begin::Runs);
-    }
-    let has_index = tx.first(HAS_INDEX, &[], |_| Ok(())).await?.is_some();
-    Ok(if has_index { Begin::Metric } else { Begin::Anywhere })
+    let some = tx.dialect().in_ints(SOME_RUNS, 1, "LIMIT $2");
+    let args = [Value::Ints(experiment_ids.to_vec()), Value::Int(FEW as i64)];
+    Ok(if tx.all(&some, &args, |_| Ok(())).await?.len() < FEW {
+        Begin::Runs
+    } else if sqlite_has_metric_values(tx).await? {
+        Begin::Metric
+    } else {
+        Begin::Anywhere
+    })
 }

@@ -18,6 +18,8 @@ pub struct Index {
     pub fresh: bool,
 }
 
+const METRIC_VALUES: &str = "ferroflow_latest_metrics_key_value";
+
 /// All of them.
 pub const INDEXES: [Index; 2] = [
     Index {
@@ -27,7 +29,7 @@ pub const INDEXES: [Index; 2] = [
         fresh: true,
     },
     Index {
-        name: "ferroflow_latest_metrics_key_value",
+        name: METRIC_VALUES,
         on: "latest_metrics (key, value)",
         serves: "runs by the value of a metric",
         fresh: false,
@@ -135,6 +137,16 @@ const POSTGRES_FOUND: &str = r"
 const SQLITE_FOUND: &str = r"
     SELECT name, TRUE, (SELECT SUM(pgsize) FROM dbstat d WHERE d.name = m.name)
     FROM sqlite_master m WHERE type = 'index' AND name LIKE 'ferroflow\_%' ESCAPE '\' ORDER BY 1";
+
+const SQLITE_HAS: &str = "SELECT 1 FROM sqlite_master WHERE type = 'index' AND name = $1";
+
+/// Whether an SQLite database has the index of metrics by their values. PostgreSQL's planner needs no telling.
+///
+/// # Errors
+/// Of the database.
+pub async fn sqlite_has_metric_values(tx: &mut Tx<'_>) -> Result<bool> {
+    Ok(tx.first(SQLITE_HAS, &[METRIC_VALUES.into()], |_| Ok(())).await?.is_some())
+}
 
 async fn look(alter: &mut Alter) -> Result<Vec<FoundIndex>> {
     alter

@@ -9,6 +9,7 @@ mod upgrade;
 pub(crate) use state::read_all;
 
 pub use chain::Chain;
+pub(crate) use indexes::sqlite_has_metric_values;
 pub use indexes::{FoundIndex, INDEXES, Index, IndexStep, create_indexes, drop_indexes, list_indexes};
 pub use state::{Auth, Found, State};
 pub use steps::{STEPS, Step};
