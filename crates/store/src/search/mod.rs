@@ -19,6 +19,7 @@ mod lex;
 mod logged_model_filter;
 mod logged_model_token;
 pub mod logged_models;
+mod metric_groups;
 pub mod operator;
 pub mod order;
 pub(crate) mod page_token;
