@@ -42,13 +42,18 @@ pub(super) fn own(places: &Places<'_>, location: &str, id: &str) -> Result<Folde
             ),
             error => format!("its files are in {location}. {error}"),
         })?;
-    let is_own = location.split('/').any(|segment| segment == id);
-    match is_own {
-        true => Ok(Folder { store, path }),
-        false => Err(format!(
+    if !is_own(&store, &path, id) {
+        return Err(format!(
             "its files are in {location}, which is not a folder of its own; move them, and delete it by hand"
-        )),
+        ));
     }
+    Ok(Folder { store, path })
+}
+
+/// Looks at the place itself: a URI may name the id without leading to it, after a `?` or a `#`.
+fn is_own(store: &Store, path: &ArtifactPath, id: &str) -> bool {
+    let place = if path.is_root() { store.to_string() } else { path.to_string() };
+    place.split('/').any(|segment| segment == id)
 }
 
 /// What is in the folder.
@@ -116,4 +121,39 @@ async fn remove_if_empty(directories: Vec<PathBuf>) {
 /// Whether a file was written too short a time ago to be sure that nobody is still at it.
 pub(super) fn is_fresh(modified: SystemTime, now: SystemTime) -> bool {
     now.duration_since(modified).is_ok_and(|age| age < super::orphans::SETTLED) || modified > now
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use artifacts::{Environment, Stores};
+
+    const ID: &str = "0123456789abcdef0123456789abcdef";
+
+    #[tokio::test]
+    async fn only_what_is_its_own_is_taken_for_it() {
+        let destination = Store::local("/destination".into());
+        let dir = tempfile::tempdir().unwrap();
+        let uri = format!("sqlite:///{}", dir.path().join("x.db").display());
+        let db = store::db::Db::open(&store::uri::DatabaseUri::parse(&uri).unwrap()).await.unwrap();
+        let stores = Stores::new("/".into(), Environment::new(|_| None));
+        for (location, expected) in [
+            ("mlflow-artifacts:/1/ID/artifacts", true),
+            ("/data/1/ID/artifacts", true),
+            ("file:///data/ID", true),
+            ("mlflow-artifacts:/1", false),
+            ("mlflow-artifacts:/", false),
+            ("/data", false),
+            // What a URI says besides its path names no folder.
+            ("mlflow-artifacts:/1?/ID/", false),
+            ("mlflow-artifacts:/1#/ID/", false),
+            ("mlflow-artifacts://ID/1", false),
+            ("file:///data?/ID/", false),
+            ("file:///data#/ID/", false),
+        ] {
+            let location = location.replace("ID", ID);
+            let places = Places { db: &db, destination: Some(&destination), stores: &stores };
+            assert_eq!(own(&places, &location, ID).is_ok(), expected, "{location}");
+        }
+    }
 }
