@@ -92,11 +92,12 @@ def start_ferroflow(
     backend_uri: str,
     environment: dict[str, str] | None = None,
     destination: str | None = None,
+    *,
     probe: str = "/readyz",
 ) -> Server:
     """Starts Ferroflow; returns when the probe says yes."""
     command = [str(ferroflow_binary()), "server"]
-    return _start("ferroflow", command, directory, backend_uri, environment or {}, destination, probe)
+    return _start("ferroflow", command, directory, backend_uri, environment or {}, destination, probe=probe)
 
 
 def backend_uri(engine: str, directory: Path, cluster: Cluster, purpose: str) -> str:
@@ -113,7 +114,8 @@ def _start(
     directory: Path,
     uri: str,
     environment: dict[str, str],
-    destination: str | None,
+    destination: str | None = None,
+    *,
     probe: str = "/health",
 ) -> Server:
     directory.mkdir(parents=True, exist_ok=True)

@@ -71,7 +71,7 @@ def place(request: pytest.FixtureRequest, fleet: Fleet) -> Iterator[Place]:
     (directory / "artifacts" / "keep" / "inside.txt").write_text(INSIDE)
     (directory / "artifacts" / "link").symlink_to(directory)
     (directory / "artifacts" / "broken").symlink_to(directory / "nothing")
-    server = start_ferroflow(directory, f"sqlite:///{directory / 'mlflow.db'}", environment, f"{prefix}/readyz")
+    server = start_ferroflow(directory, f"sqlite:///{directory / 'mlflow.db'}", environment, probe=f"{prefix}/readyz")
     connection = Connection(server.port)
     mlflow = f"{prefix}/api/2.0/mlflow"
     run = connection.send(Request("POST", f"{mlflow}/runs/create", body={"experiment_id": "0"})).json()

@@ -56,7 +56,7 @@ def locked_down(fleet: Fleet, session_directory: Path, request: pytest.FixtureRe
     directory.mkdir()
     environment = {"TMPDIR": str(directory), "HOME": str(directory)}
     command = [*unshare, "sh", "-c", LOCKED_DOWN, "sh", str(ferroflow_binary()), "server"]
-    server = _start("ferroflow", command, directory, fleet.database("sqlite", f"{name}-data"), environment, "/readyz")
+    server = _start("ferroflow", command, directory, fleet.database("sqlite", f"{name}-data"), environment, probe="/readyz")
     yield server
     server.stop()
 
