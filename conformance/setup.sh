@@ -9,30 +9,22 @@ venv="$root/.venv"
 stamp="$venv/.conformance-requirements"
 azurite="$here/azurite"
 
-have_initdb() {
-    command -v initdb >/dev/null 2>&1 || ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1
-}
+# Only what is missing: Debian's npm cannot be installed beside a Node that brought its own.
+missing=""
+command -v initdb >/dev/null 2>&1 || ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || missing="$missing postgresql"
+command -v pgbouncer >/dev/null 2>&1 || [ -x /usr/sbin/pgbouncer ] || missing="$missing pgbouncer"
+command -v nginx >/dev/null 2>&1 || [ -x /usr/sbin/nginx ] || missing="$missing nginx-light"
+{ command -v node >/dev/null 2>&1 && command -v npm >/dev/null 2>&1; } || missing="$missing npm"
 
-have_pgbouncer() {
-    command -v pgbouncer >/dev/null 2>&1 || [ -x /usr/sbin/pgbouncer ]
-}
-
-have_nginx() {
-    command -v nginx >/dev/null 2>&1 || [ -x /usr/sbin/nginx ]
-}
-
-have_npm() {
-    command -v node >/dev/null 2>&1 && command -v npm >/dev/null 2>&1
-}
-
-if ! have_initdb || ! have_pgbouncer || ! have_nginx || ! have_npm; then
+if [ -n "$missing" ]; then
     if [ "$(id -u)" -ne 0 ] || ! command -v apt-get >/dev/null 2>&1; then
-        echo "setup.sh: PostgreSQL's initdb (on PATH or in /usr/lib/postgresql/*/bin), pgbouncer, nginx or npm was not found." >&2
-        echo "setup.sh: install them (Debian: apt-get install postgresql pgbouncer nginx-light npm) and run this again." >&2
+        echo "setup.sh: not found:$missing (PostgreSQL's initdb may be on PATH or in /usr/lib/postgresql/*/bin)." >&2
+        echo "setup.sh: install them (Debian: apt-get install$missing) and run this again." >&2
         exit 1
     fi
     apt-get update
-    DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends postgresql pgbouncer nginx-light npm
+    # shellcheck disable=SC2086 # several words
+    DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends $missing
 fi
 
 if ! cmp -s "$here/requirements.txt" "$stamp"; then
