@@ -71,6 +71,13 @@ class Place:
             return bytes(_azure(self.port).get_blob_client(self.container, f"{below}/{name}").download_blob().readall())
         return bytes(_s3(self.port).get_object(Bucket=self.container, Key=f"{below}/{name}")["Body"].read())
 
+    def write(self, key: str, content: bytes = b"x") -> None:
+        """Stores something under a key, as somebody else would."""
+        if self.kind == "azure":
+            _azure(self.port).get_blob_client(self.container, key).upload_blob(content)
+        else:
+            _s3(self.port).put_object(Bucket=self.container, Key=key, Body=content)
+
     def delete(self) -> None:
         """Deletes the container and all that is in it."""
         if self.kind == "azure":

@@ -5,7 +5,9 @@ Both servers keep their artifacts in one container: each reads what the other wr
 
 from __future__ import annotations
 
+import io
 import urllib.parse
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -20,7 +22,7 @@ from sklearn.linear_model import LogisticRegression
 
 from fleet import Fleet
 from http_client import Answer, Connection, Request
-from object_stores import ObjectStores, Place
+from object_stores import FOLDER, ObjectStores, Place
 from servers import Server
 
 PROXY = "/api/2.0/mlflow-artifacts/artifacts"
@@ -177,6 +179,20 @@ def test_model(experiment: str) -> None:
     for uri in (info.model_uri, f"runs:/{run.info.run_id}/classifier"):
         assert np.array_equal(mlflow.sklearn.load_model(uri).predict(inputs), labels)
     assert {file.path for file in MlflowClient().list_logged_model_artifacts(info.model_id)} >= {"MLmodel", "model.pkl"}
+
+
+def test_a_folder_as_a_zip_file(place: Place, candidate: Server) -> None:
+    if candidate.kind == "official":
+        pytest.skip("the official server sends no folders")
+    files = {**FILES, "large.bin": LARGE}
+    for name, content in files.items():
+        place.write(f"{FOLDER}/packed/{name}", content)
+    place.write(f"{FOLDER}/packed-not/a.txt")
+    answer = _checked(place, candidate, Request("GET", "/api/2.0/mlflow-artifacts/zip", (("path", "packed"),)))
+    assert answer.status == 200 and answer.headers["content-disposition"] == "attachment; filename=packed.zip"
+    with zipfile.ZipFile(io.BytesIO(answer.body)) as archive:
+        assert archive.testzip() is None
+        assert {name: archive.read(name) for name in archive.namelist()} == files
 
 
 def test_what_one_server_writes_the_other_reads(place: Place, candidate: Server, official: Server) -> None:

@@ -21,6 +21,7 @@ mod open_gcs;
 mod open_s3;
 mod path;
 pub mod proxied;
+mod signing;
 mod store;
 mod stores;
 mod zip;

@@ -11,7 +11,7 @@ use percent_encoding::{NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode
 
 use crate::cloud_open::Client;
 use crate::cloud_uri::Container;
-use crate::{ArtifactPath, Error, Result, cloud_error};
+use crate::{ArtifactPath, Error, Result, cloud_error, signing};
 
 /// How long the URLs are good for, as in MLflow.
 const VALID: Duration = Duration::from_secs(60 * 60);
@@ -52,24 +52,14 @@ pub(crate) async fn start(
     let told = |error: object_store::Error| Error::from(cloud_error::of(&error, container));
     match client {
         Client::Azure(azure) => {
-            let signed = azure.signed_url(Method::PUT, key, VALID).await;
-            let signed = signed
-                .map_err(|error| if is_unsignable(&error) { Error::NoMultipart } else { told(error) })?;
-            // The library signs the name as the URL spells it, where Azure checks the name itself (object_store 0.14).
-            if signed.path().contains('%') {
-                return Err(Error::NoMultipart);
-            }
+            let signed = signing::of_azure(azure, Method::PUT, key, VALID).await.map_err(told)?;
+            let signed = signed.ok_or(Error::NoMultipart)?;
             let url = |part| format!("{signed}&comp=block&blockid={}", encoded(&block_id(part)));
             Ok(StartedUpload { id: None, urls: (1..=parts).map(url).collect() })
         }
         Client::S3(s3) => signed_parts(s3, key, parts).await.map_err(told),
         Client::Gcs(gcs) => signed_parts(gcs, key, parts).await.map_err(told),
     }
-}
-
-/// A SAS token signs nothing: there is no key to do it with.
-fn is_unsignable(error: &object_store::Error) -> bool {
-    error.to_string().contains("Generating SAS keys")
 }
 
 async fn signed_parts(

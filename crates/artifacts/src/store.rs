@@ -126,6 +126,15 @@ impl Store {
         }
     }
 
+    /// A URL at which whoever has it can read the file at `path`, if it begins within five minutes. `None` for local stores, for
+    /// what cannot be signed, and for files that are not there: [`Store::get`] says why.
+    pub async fn download_url(&self, path: &ArtifactPath) -> Option<String> {
+        match self {
+            Self::Local(_) => None,
+            Self::Cloud(store) => store.download_url(path).await,
+        }
+    }
+
     /// What is directly in the folder at `path`, sorted; paths are relative to the store. As in MLflow a file and a
     /// missing folder are lists without entries.
     ///

@@ -5,7 +5,8 @@
 mod common;
 
 use std::collections::BTreeSet;
-use std::io;
+use std::io::{self, Read, Write};
+use std::net::TcpStream;
 use std::time::{Duration, SystemTime};
 
 use artifacts::multipart::SentPart;
@@ -335,6 +336,46 @@ async fn a_client_may_send_parts_to_the_cloud_itself() {
             assert!(matches!(store.start_multipart(&target, parts).await, Err(Error::BadParts(_))));
         }
     }
+}
+
+#[tokio::test]
+async fn a_client_may_fetch_a_file_from_the_cloud_itself() {
+    for test in stores() {
+        let (store, name) = (&test.store, test.name);
+        put(store, "run/model.bin", "hello world").await.unwrap();
+        put(store, "run/a b.txt", "spaced").await.unwrap();
+        let url = store.download_url(&path("run/model.bin")).await;
+        // Nobody has a key there to sign with.
+        assert_eq!(url.is_some(), name == "azure" || name == "s3", "{name}");
+        for missing in ["run/none", "run", ""] {
+            assert_eq!(store.download_url(&path(missing)).await, None, "{name} {missing}");
+        }
+        let Some(url) = url else { continue };
+        assert_eq!(fetch(&url, "").await, ("200".to_owned(), "hello world".to_owned()), "{name}");
+        let part = fetch(&url, "Range: bytes=6-10\r\n").await;
+        assert_eq!(part, ("206".to_owned(), "world".to_owned()), "{name}");
+        match store.download_url(&path("run/a b.txt")).await {
+            Some(url) => assert_eq!(fetch(&url, "").await.1, "spaced", "{name}"),
+            None => assert_eq!(name, "azure"),
+        }
+    }
+}
+
+/// The status and body of a `GET`.
+async fn fetch(url: &str, headers: &str) -> (String, String) {
+    let (host, target) = url.strip_prefix("http://").unwrap().split_once('/').unwrap();
+    let request = format!("GET /{target} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n{headers}\r\n");
+    let host = host.to_owned();
+    tokio::task::spawn_blocking(move || {
+        let mut connection = TcpStream::connect(host).unwrap();
+        connection.write_all(request.as_bytes()).unwrap();
+        let mut answer = String::new();
+        connection.read_to_string(&mut answer).unwrap();
+        let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+        (head.split(' ').nth(1).unwrap().to_owned(), body.to_owned())
+    })
+    .await
+    .unwrap()
 }
 
 #[tokio::test]

@@ -119,6 +119,7 @@ fn settings(options: &ServerOptions, working_dir: &Path) -> Result<Settings, Str
         working_dir: working_dir.to_owned(),
         ui: options.pages.ui()?,
         artifacts_only: options.artifacts.artifacts_only,
+        direct_downloads: options.artifacts.direct_downloads,
         max_transfers: options.artifacts.max_transfers(),
         limits: options.limits(),
         security: options.security.rules()?,

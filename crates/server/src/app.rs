@@ -41,6 +41,8 @@ pub struct Settings {
     pub ui: Option<artifacts::Store>,
     /// `--artifacts-only`.
     pub artifacts_only: bool,
+    /// `--direct-downloads`: clients get what is in `destination` from the cloud itself.
+    pub direct_downloads: bool,
     /// `--max-transfers`: how many files may be on their way at the same time.
     pub max_transfers: usize,
     /// Where clients may put experiments.

@@ -35,6 +35,11 @@ pub struct ArtifactOptions {
     #[arg(long, env = "FERROFLOW_ALLOWED_ARTIFACT_LOCATIONS", value_name = "PLACES", value_parser = Locations::parse, hide_default_value = true, default_value = "")]
     allowed_artifact_locations: Locations,
 
+    /// Send clients to the cloud for their downloads, by URLs that are good for five minutes; uploads have
+    /// MLFLOW_ENABLE_PROXY_MULTIPART_UPLOAD at the client.
+    #[arg(long, env = "FERROFLOW_DIRECT_DOWNLOADS", value_parser = truth, num_args = 0..=1, require_equals = true, default_missing_value = "true", default_value = "false", action = ArgAction::Set, hide_default_value = true, value_name = "BOOL")]
+    pub direct_downloads: bool,
+
     /// How many files may be sent and received at the same time; more wait for a moment, then get 503.
     #[arg(long, env = "FERROFLOW_MAX_TRANSFERS", value_name = "COUNT", default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..))]
     max_transfers: u32,
@@ -65,11 +70,18 @@ impl ArtifactOptions {
     /// # Errors
     /// A sentence about a place that cannot be used.
     pub fn destination(&self, stores: &Stores) -> Result<Option<Store>, String> {
-        if !self.are_served() {
-            return Ok(None);
+        let store = match self.are_served() {
+            true => Some(stores.open(&self.artifacts_destination)),
+            false => None,
+        };
+        let store = store.transpose().map_err(|e| format!("--artifacts-destination: {e}"))?;
+        match store {
+            None | Some(Store::Local(_)) if self.direct_downloads => Err(
+                "--direct-downloads needs an --artifacts-destination in a cloud; leave it out, or name one"
+                    .into(),
+            ),
+            store => Ok(store),
         }
-        let store = stores.open(&self.artifacts_destination);
-        store.map(Some).map_err(|e| format!("--artifacts-destination: {e}"))
     }
 
     /// The root that new experiments get a folder below.

@@ -5,10 +5,10 @@ use api::request::missing_value;
 use api::{ListArtifactsResponse, ListProxiedArtifacts};
 use artifacts::{ArtifactPath, Error, Store};
 use axum::body::Body;
-use axum::extract::{FromRequestParts, Path, State};
+use axum::extract::{FromRequestParts, MatchedPath, Path, State};
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, Uri};
-use axum::response::Response;
+use axum::http::{HeaderMap, Method, Uri, header};
+use axum::response::{IntoResponse, Redirect, Response};
 
 use crate::app::App;
 use crate::drain::drain;
@@ -30,9 +30,21 @@ pub async fn list(
     Ok(Json(ListArtifactsResponse { root_uri: None, files }))
 }
 
-/// `GET mlflow-artifacts/artifacts/<path>`
-pub async fn get(State(app): State<App>, Tail(path): Tail, headers: HeaderMap) -> Result<Response, Failure> {
+/// `GET mlflow-artifacts/artifacts/<path>`. Under `--direct-downloads` clients are sent to the cloud; browsers are not, as a script
+/// may not read another origin's answer.
+pub async fn get(
+    State(app): State<App>,
+    Tail(path): Tail,
+    method: Method,
+    route: MatchedPath,
+    headers: HeaderMap,
+) -> Result<Response, Failure> {
     let path = ArtifactPath::parse(&path)?;
+    let direct =
+        app.settings().direct_downloads && method == Method::GET && !route.as_str().contains("/ajax-api/");
+    if direct && let Some(url) = destination(&app)?.download_url(&path).await {
+        return Ok(([(header::CACHE_CONTROL, "no-store")], Redirect::temporary(&url)).into_response());
+    }
     download::send(destination(&app)?, &path, &headers, download::attachment(path.name())).await
 }
 

@@ -37,6 +37,7 @@ impl TestApp {
             working_dir: folder.path().to_owned(),
             ui: None,
             artifacts_only: false,
+            direct_downloads: false,
             max_transfers: 100,
             locations: api::uri::Locations::default(),
             // Requests without a network have no Host; `tests/security.rs` sends one.
