@@ -6,12 +6,14 @@ store is Ferroflow's alone.
 
 from __future__ import annotations
 
+import json
 import os
 import socket
 import subprocess
 import sys
 import tempfile
 import time
+import urllib.request
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -133,6 +135,26 @@ class ObjectStores:
         """The port of an S3 that knows nobody's keys."""
         return self._port("moto-strict")
 
+    def strict_s3_of_a_reader(self) -> Place:
+        """A bucket of an S3 that checks rights, with the keys of somebody who may do everything but write."""
+        port = self.strict_s3()
+        _check_rights_after(port, 100)
+        address = {"endpoint_url": f"http://127.0.0.1:{port}", "region_name": "us-east-1", "aws_access_key_id": S3_KEY, "aws_secret_access_key": S3_SECRET}
+        boto3.client("s3", **address).create_bucket(Bucket="readers")
+        iam = boto3.client("iam", **address)
+        iam.create_user(UserName="reader")
+        rights = {"Effect": "Allow", "Action": ["s3:ListBucket", "s3:GetObject"], "Resource": "*"}
+        policy = json.dumps({"Version": "2012-10-17", "Statement": [rights]})
+        iam.put_user_policy(UserName="reader", PolicyName="read", PolicyDocument=policy)
+        keys = iam.create_access_key(UserName="reader")["AccessKey"]
+        _check_rights_after(port, 0)
+        environment = {
+            "AWS_ACCESS_KEY_ID": keys["AccessKeyId"],
+            "AWS_SECRET_ACCESS_KEY": keys["SecretAccessKey"],
+            "MLFLOW_S3_ENDPOINT_URL": f"http://127.0.0.1:{port}",
+        }
+        return Place("s3", "readers", port, environment, [keys["SecretAccessKey"]])
+
     def stop(self) -> None:
         """Stops them; what they kept was in memory."""
         for process, _ in self._running.values():
@@ -174,6 +196,12 @@ def _start(program: str, port: int, log: Path) -> subprocess.Popen[bytes]:
             time.sleep(0.05)
     process.kill()
     raise RuntimeError(f"{program} did not start:\n{log.read_text()}")
+
+
+def _check_rights_after(port: int, actions: int) -> None:
+    address, plain = f"http://127.0.0.1:{port}/moto-api/reset-auth", {"Content-Type": "text/plain"}
+    request = urllib.request.Request(address, data=str(actions).encode(), headers=plain)
+    urllib.request.urlopen(request).close()
 
 
 def _azure(port: int) -> BlobServiceClient:

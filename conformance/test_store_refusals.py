@@ -53,6 +53,13 @@ def test_a_wrong_key_of_s3_ends_the_start(object_stores: ObjectStores, tmp_path:
     assert S3_SECRET not in said
 
 
+def test_who_may_only_read_s3_is_told_at_the_start(object_stores: ObjectStores, tmp_path: Path) -> None:
+    place = object_stores.strict_s3_of_a_reader()
+    said = _refused_start(tmp_path, place.uri, place.environment)
+    assert "readers" in said and "s3:PutObject" in said
+    assert not [secret for secret in place.secrets if secret in said]
+
+
 @pytest.mark.parametrize("before", ["AccountKey=", "", "AccountName=a;AccountKey=no base64 "])
 def test_what_is_no_connection_string_is_not_repeated(before: str, object_stores: ObjectStores, tmp_path: Path) -> None:
     given = {"AZURE_STORAGE_CONNECTION_STRING": before + WRONG_KEY}

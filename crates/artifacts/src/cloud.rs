@@ -9,9 +9,7 @@ use bytes::Bytes;
 use futures_util::stream::{self, BoxStream, Stream, StreamExt, TryStreamExt};
 use object_store::list::PaginatedListOptions;
 use object_store::path::Path;
-use object_store::{
-    GetOptions, GetRange, GetResult, ObjectMeta, ObjectStoreExt, PutMode, PutOptions, UpdateVersion,
-};
+use object_store::{GetOptions, GetRange, GetResult, ObjectMeta, ObjectStoreExt};
 
 use crate::cloud_client::CloudClient;
 use crate::cloud_error::{self, CloudError, Fault};
@@ -19,7 +17,7 @@ use crate::cloud_open::Client;
 use crate::cloud_uri::{CloudUri, Container};
 use crate::multipart::{self, SentPart, StartedUpload};
 use crate::store::{ByteRange, Download, FileMeta, FoundFile};
-use crate::{ArtifactPath, Error, Result, cloud_write, signing};
+use crate::{ArtifactPath, Error, Result, cloud_check, cloud_write, signing};
 
 /// Clients begin at once; how long they then take makes no difference.
 const DOWNLOAD_VALID: Duration = Duration::from_secs(5 * 60);
@@ -41,37 +39,24 @@ impl CloudStore {
         self.client.container()
     }
 
-    /// Looks whether artifacts can be stored, and stores nothing: the server asks at its start, and whenever it is asked whether
-    /// it is ready.
+    /// Looks whether artifacts can be stored, and stores nothing: the server asks whenever it is asked whether it is ready. On S3
+    /// and Google the right to write is not among what is seen.
     ///
     /// # Errors
     /// [`CloudError`], which tells a wrong key, a missing container, a missing role and a store out of reach apart.
     pub async fn check(&self) -> std::result::Result<(), CloudError> {
-        let client = self.client.get();
-        let told = |error: object_store::Error| cloud_error::of(&error, self.container());
-        let one = PaginatedListOptions { max_keys: Some(1), ..PaginatedListOptions::default() };
-        client
-            .pages()
-            .list_paginated(Some(&self.folder_key(&ArtifactPath::root())), one)
-            .await
-            .map_err(told)?;
-        if let Client::Azure(azure) = &*client {
-            // A reader can list. A write on a condition that never holds is refused for the condition by whoever may write.
-            let never = UpdateVersion { e_tag: Some("\"0x0\"".into()), version: None };
-            let options = PutOptions { mode: PutMode::Update(never), ..PutOptions::default() };
-            let probe = Path::parse(self.prefix.child(".ferroflow-check").as_str());
-            let probe = probe.map_err(|error| told(error.into()))?;
-            match object_store::ObjectStore::put_opts(azure, &probe, Bytes::new().into(), options).await {
-                Ok(_) | Err(object_store::Error::Precondition { .. }) => {}
-                Err(error) => {
-                    let error = told(error);
-                    if error.fault != Fault::Other {
-                        return Err(error);
-                    }
-                }
-            }
-        }
-        Ok(())
+        let folder = self.folder_key(&ArtifactPath::root());
+        cloud_check::check(&self.client.get(), self.container(), &folder).await
+    }
+
+    /// The same with a look whether files can be written everywhere, for the start of the server.
+    ///
+    /// # Errors
+    /// As [`CloudStore::check`].
+    pub async fn check_writable(&self) -> std::result::Result<(), CloudError> {
+        self.check().await?;
+        let folder = self.folder_key(&ArtifactPath::root());
+        cloud_check::begin(&self.client.get(), self.container(), &folder).await
     }
 
     pub(crate) async fn put<E: fmt::Display>(

@@ -1,6 +1,7 @@
 //! The bytes of artifacts: which paths are safe, where they are stored, and streaming them both ways.
 
 mod cloud;
+mod cloud_check;
 mod cloud_client;
 mod cloud_error;
 mod cloud_http;

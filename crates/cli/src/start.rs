@@ -138,7 +138,7 @@ async fn check(store: &Store) -> Result<(), Failure> {
                 reason(&e)
             ))
         }),
-        Store::Cloud(cloud) => match timeout(CLOUD_PATIENCE, cloud.check()).await {
+        Store::Cloud(cloud) => match timeout(CLOUD_PATIENCE, cloud.check_writable()).await {
             Ok(Ok(())) => Ok(()),
             Ok(Err(error)) if !matches!(error.fault, Fault::Unavailable | Fault::Unreachable) => {
                 Err(Failure::Start(format!("cannot use the artifact destination {store}: {error}")))
