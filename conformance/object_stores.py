@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import socket
+import ssl
 import subprocess
 import sys
 import tempfile
@@ -20,6 +21,7 @@ from pathlib import Path
 import boto3
 from azure.storage.blob import BlobServiceClient
 
+import certificates
 from ports import free_port
 
 AZURITE = Path(__file__).resolve().parent / "azurite" / "node_modules" / ".bin" / "azurite-blob"
@@ -41,6 +43,7 @@ class Place:
     port: int
     environment: dict[str, str]
     secrets: list[str] = field(default_factory=list)
+    authority: Path | None = None
 
     @property
     def uri(self) -> str:
@@ -70,20 +73,20 @@ class Place:
     def read(self, name: str, below: str = FOLDER) -> bytes:
         """What is stored under a name."""
         if self.kind == "azure":
-            return bytes(_azure(self.port).get_blob_client(self.container, f"{below}/{name}").download_blob().readall())
+            return bytes(self._azure().get_blob_client(self.container, f"{below}/{name}").download_blob().readall())
         return bytes(_s3(self.port).get_object(Bucket=self.container, Key=f"{below}/{name}")["Body"].read())
 
     def write(self, key: str, content: bytes = b"x") -> None:
         """Stores something under a key, as somebody else would."""
         if self.kind == "azure":
-            _azure(self.port).get_blob_client(self.container, key).upload_blob(content)
+            self._azure().get_blob_client(self.container, key).upload_blob(content)
         else:
             _s3(self.port).put_object(Bucket=self.container, Key=key, Body=content)
 
     def delete(self) -> None:
         """Deletes the container and all that is in it."""
         if self.kind == "azure":
-            _azure(self.port).delete_container(self.container)
+            self._azure().delete_container(self.container)
             return
         for name in self._all_names(""):
             _s3(self.port).delete_object(Bucket=self.container, Key=name)
@@ -96,9 +99,16 @@ class Place:
         found = _s3(self.port).list_multipart_uploads(Bucket=self.container)
         return [upload["Key"] for upload in found.get("Uploads", [])]
 
+    def trust(self) -> ssl.SSLContext:
+        """For who speaks to the store by TLS."""
+        return ssl.create_default_context(cafile=str(self.authority))
+
+    def _azure(self) -> BlobServiceClient:
+        return _azure(self.port, self.authority)
+
     def _all_names(self, prefix: str) -> list[str]:
         if self.kind == "azure":
-            return [str(name) for name in _azure(self.port).get_container_client(self.container).list_blob_names(name_starts_with=prefix)]
+            return [str(name) for name in self._azure().get_container_client(self.container).list_blob_names(name_starts_with=prefix)]
         pages = _s3(self.port).get_paginator("list_objects_v2").paginate(Bucket=self.container, Prefix=prefix)
         return [found["Key"] for page in pages for found in page.get("Contents", [])]
 
@@ -116,6 +126,8 @@ class ObjectStores:
         self._count += 1
         # No hyphens: moto does not decode the name of a bucket, and clients of Google's store encode all that is no letter.
         name = f"container{self._count}"
+        if kind == "azure by token":
+            return self._azure_by_token(name)
         port = self._port("azurite" if kind == "azure" else "moto")
         if kind == "azure":
             _azure(port).create_container(name)
@@ -130,6 +142,17 @@ class ObjectStores:
             "MLFLOW_S3_ENDPOINT_URL": f"http://127.0.0.1:{port}",
         }
         return Place(kind, name, port, environment, [S3_SECRET])
+
+    def _azure_by_token(self, name: str) -> Place:
+        """One whose environment has the store's address and whom to trust, and no credentials. It speaks TLS."""
+        authority = self._directory / "ca.pem"
+        if not authority.exists():
+            certificates.make_authority(self._directory, "ca")
+            certificates.make(self._directory, "azurite-tls", subject="azurite", host="IP:127.0.0.1")
+        port = self._port("azurite-tls")
+        _azure(port, authority).create_container(name)
+        environment = {"AZURE_STORAGE_BLOB_ENDPOINT": f"https://127.0.0.1:{port}/{ACCOUNT}", "SSL_CERT_FILE": str(authority)}
+        return Place("azure", name, port, environment, [ACCOUNT_KEY], authority)
 
     def strict_s3(self) -> int:
         """The port of an S3 that knows nobody's keys."""
@@ -176,10 +199,12 @@ def connection_string(port: int, key: str = ACCOUNT_KEY) -> str:
 
 
 def _start(program: str, port: int, log: Path) -> subprocess.Popen[bytes]:
-    if program == "azurite":
+    if program.startswith("azurite"):
         if not AZURITE.exists():
             raise RuntimeError(MISSING)
-        options = ("--inMemoryPersistence", "--skipApiVersionCheck", "--disableTelemetry", "--silent")
+        options: tuple[str, ...] = ("--inMemoryPersistence", "--skipApiVersionCheck", "--disableTelemetry", "--silent")
+        if program == "azurite-tls":
+            options += ("--oauth", "basic", "--cert", str(log.with_suffix(".pem")), "--key", str(log.with_suffix(".key")))
         command = [str(AZURITE), "--blobHost", "127.0.0.1", "--blobPort", str(port), *options]
     else:
         command = [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)]
@@ -204,8 +229,9 @@ def _check_rights_after(port: int, actions: int) -> None:
     urllib.request.urlopen(request).close()
 
 
-def _azure(port: int) -> BlobServiceClient:
-    return BlobServiceClient(f"http://127.0.0.1:{port}/{ACCOUNT}", credential=ACCOUNT_KEY)
+def _azure(port: int, authority: Path | None = None) -> BlobServiceClient:
+    scheme, verify = ("https", str(authority)) if authority else ("http", True)
+    return BlobServiceClient(f"{scheme}://127.0.0.1:{port}/{ACCOUNT}", credential=ACCOUNT_KEY, connection_verify=verify)
 
 
 def _s3(port: int) -> boto3.client:

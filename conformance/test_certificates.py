@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime
 import shutil
-import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,6 +13,7 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 
+import certificates
 from postgres import Cluster, start_cluster
 from servers import start_ferroflow
 from test_connecting import answers, refused
@@ -32,17 +32,10 @@ ROLES = ("certified", "covered", "plain", "either")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A CA with certificates for the server and for `certified`, a certificate of another CA, and lists of revoked ones."""
     folder = tmp_path_factory.mktemp("certificates")
-
-    def openssl(*arguments: str) -> None:
-        subprocess.run(["openssl", *arguments], cwd=folder, check=True, capture_output=True)
-
     for name in ("ca", "other"):
-        openssl("req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-keyout", f"{name}.key", "-out", f"{name}.pem", "-subj", f"/CN=Test {name}")
-    (folder / "names").write_text("subjectAltName=DNS:localhost\n")
-    for name, subject, ca in (("server", "localhost", "ca"), ("client", "certified", "ca"), ("stranger", "certified", "other")):
-        openssl("req", "-newkey", "rsa:2048", "-nodes", "-keyout", f"{name}.key", "-out", f"{name}.csr", "-subj", f"/CN={subject}")
-        signed = ("-CA", f"{ca}.pem", "-CAkey", f"{ca}.key", "-CAcreateserial", "-days", "2", "-extfile", "names")
-        openssl("x509", "-req", "-in", f"{name}.csr", *signed, "-out", f"{name}.pem")
+        certificates.make_authority(folder, name)
+    for name, subject, authority in (("server", "localhost", "ca"), ("client", "certified", "ca"), ("stranger", "certified", "other")):
+        certificates.make(folder, name, subject=subject, authority=authority)
     shutil.copy(folder / "client.key", folder / "shown.key")
     (folder / "shown.key").chmod(0o644)
     write_list(folder, "none.crl", [])

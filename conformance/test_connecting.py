@@ -17,6 +17,7 @@ from fleet import Fleet
 from http_client import Connection, Request
 from pgbouncer import PgBouncer
 from ports import free_port
+from certificates import make, make_authority
 from postgres import Cluster, start_cluster
 from servers import Server, ferroflow_binary, start_ferroflow
 
@@ -28,17 +29,9 @@ HBA = b"local all all trust\nhostssl all postgres 127.0.0.1/32 trust\nhostssl al
 def certificates(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Two CAs, and a certificate for localhost of the first."""
     folder = tmp_path_factory.mktemp("certificates")
-
-    def openssl(*arguments: str) -> None:
-        subprocess.run(["openssl", *arguments], cwd=folder, check=True, capture_output=True)
-
-    key = ("-newkey", "rsa:2048", "-nodes", "-days", "2")
     for name in ("ca", "other"):
-        openssl("req", "-x509", *key, "-keyout", f"{name}.key", "-out", f"{name}.pem", "-subj", f"/CN=Test {name}")
-    (folder / "names").write_text("subjectAltName=DNS:localhost\n")
-    openssl("req", *key[:3], "-keyout", "server.key", "-out", "server.csr", "-subj", "/CN=localhost")
-    signed = ("-CA", "ca.pem", "-CAkey", "ca.key", "-CAcreateserial", "-days", "2", "-extfile", "names")
-    openssl("x509", "-req", "-in", "server.csr", *signed, "-out", "server.pem")
+        make_authority(folder, name)
+    make(folder, "server", subject="localhost")
     return folder
 
 
