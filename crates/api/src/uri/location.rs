@@ -4,7 +4,7 @@
 //! at `/etc` can read `/etc/passwd` as an artifact of one of its runs (CVE-2023-6909, CVE-2024-1594, CVE-2024-3573 and others are
 //! of this kind).
 
-use std::path::Path;
+use std::path::{Component, Path};
 
 use super::{check_artifact_location, is_local_uri, local_path, parse, percent_decode, resolve_uri_if_local};
 use crate::error::{Result, invalid};
@@ -76,8 +76,8 @@ impl Locations {
             return Ok(resolved);
         }
         let decoded = decode(location)?;
-        // The colon, as `file:..` is a path, too.
-        if decoded.split(['/', '\\', ':']).any(|segment| segment == "..") || decoded.contains(['\\', '#']) {
+        // The colon, as `file:..` is a path, too; the question mark, as what comes before it is one.
+        if decoded.split(['/', '\\', ':', '?']).any(|segment| segment == "..") || decoded.contains(['\\', '#']) {
             return Err(invalid(
                 "'artifact_location' can't include '..', backslashes or '#', in any encoding.",
             ));
@@ -93,7 +93,9 @@ impl Locations {
     }
 
     fn check_folder(&self, path: &str) -> Result<()> {
-        let below = |folder: &str| Path::new(path).starts_with(folder);
+        // Where it leads up, the folder it begins with says nothing.
+        let climbs = Path::new(path).components().any(|part| part == Component::ParentDir);
+        let below = |folder: &str| !climbs && Path::new(path).starts_with(folder);
         if self.places.iter().any(|place| matches!(place, Place::Folder(folder) if below(folder))) {
             return Ok(());
         }
@@ -251,6 +253,10 @@ mod tests {
         }
         for location in ["/datax", "/data/../etc", "/data/%2e%2e/etc", "/", "data"] {
             assert!(resolve("/data", location).is_err(), "{location}");
+        }
+        // Found by the fuzzer: what the last decoding leaves of it is the folder above.
+        for location in ["file:..%3fx", "file:..?x", "..?x", "file:..%253fx", "file:%2e%2e%3f"] {
+            assert!(resolve("/srv", location).is_err(), "{location}");
         }
         for entry in ["data", "file:", "a b:", ":", "./x"] {
             assert!(Locations::parse(entry).is_err(), "{entry}");
