@@ -7,13 +7,16 @@ from __future__ import annotations
 
 import base64
 import gzip
+import hashlib
 import http.client
 import json
 import time
+import urllib.parse
 from dataclasses import dataclass, replace
 from typing import Any, Callable
 
 import seed
+import seed_registry
 
 API = "/api/2.0/mlflow"
 HEADERS = {
@@ -53,7 +56,7 @@ class Unsupported(Exception):
 
 def all_calls(runs: int) -> list[Call]:
     """Every call, for databases with this many runs."""
-    return [Call("health", "GET", "/health"), *_writes(), *_searches(runs), *_histories()]
+    return [Call("health", "GET", "/health"), *_writes(), *_searches(runs), *_histories(), *_registry()]
 
 
 def _writes() -> list[Call]:
@@ -171,6 +174,31 @@ def _histories() -> list[Call]:
         )
 
     return [history(2_000), history(100_000), chart(100_000), chart(seed.LONG_HISTORY)]
+
+
+def _registry() -> list[Call]:
+    """What the client and the UI ask the registry for most."""
+    name, run = seed_registry.model(4242), hashlib.md5(b"run84857").hexdigest()
+
+    def search(call: str, kind: str, found: int, size: int, filter_text: str = "") -> Call:
+        query = urllib.parse.urlencode({"filter": filter_text, "max_results": size} if filter_text else {"max_results": size})
+        key = {"registered-models": "registered_models", "model-versions": "model_versions"}[kind]
+        return Call(call, "GET", f"{API}/{kind}/search?{query}", expect=lambda answer: len(answer.get(key, [])) == found)
+
+    return [
+        Call(
+            "version-by-alias",
+            "GET",
+            f"{API}/registered-models/alias?name={name}&alias=champion",
+            expect=lambda answer: answer["model_version"]["version"] == str(seed_registry.CHAMPION),
+        ),
+        search("models-first-25", "registered-models", 25, 25),
+        search("models-by-name", "registered-models", seed_registry.like_matching("424"), 100, "name ILIKE '%424%'"),
+        search("models-by-tag", "registered-models", 100, 100, "tags.team = 'team3'"),
+        search("versions-of-model", "model-versions", seed_registry.VERSIONS, 10_000, f"name = '{name}'"),
+        search("versions-of-run", "model-versions", 1, 10_000, f"run_id IN ('{run}')"),
+        search("versions-newest-100", "model-versions", 100, 100),
+    ]
 
 
 def prepare(call: Call, port: int) -> Call:

@@ -40,6 +40,13 @@ GOALS: dict[tuple[str, str], Goal] = {
     ("chart-1000000", "postgresql"): Goal(50),
 }
 GOAL_CONNECTIONS = 16
+# Milliseconds, on one connection, of half of the answers.
+MEDIANS = {
+    "version-by-alias": 1.0,
+    **dict.fromkeys(
+        ("models-first-25", "models-by-name", "models-by-tag", "versions-of-model", "versions-of-run", "versions-newest-100"), 10.0
+    ),
+}
 COLD_START_SECONDS = 0.030
 IDLE_MIB = 12
 LOADED_MIB = 32

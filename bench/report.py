@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from goals import COLD_START_SECONDS, GOAL_CONNECTIONS, GOALS, IDLE_MIB, LOADED_MIB
+from goals import COLD_START_SECONDS, GOAL_CONNECTIONS, GOALS, IDLE_MIB, LOADED_MIB, MEDIANS
 from load import Sample
 from plot import Panel, svg
 
@@ -156,6 +156,9 @@ def _ratio(ours: float | None, theirs: float | None, as_share: bool) -> str:
 
 
 def _goal(results: Results, engine: str, call: str, connections: int) -> str:
+    if connections == 1 and call in MEDIANS:
+        samples = [s for s in results.samples if (s.engine, s.call, s.connections, s.target) == (engine, call, 1, "ferroflow")]
+        return _median_goal(samples, MEDIANS[call])
     goal = GOALS.get((call, engine))
     if goal is None or connections != GOAL_CONNECTIONS:
         return ""
@@ -168,6 +171,12 @@ def _goal(results: Results, engine: str, call: str, connections: int) -> str:
         number = goal.number * against
     verdict = "" if ours is None else " ✓" if ours >= number else " ✗"
     return f"{text}{_number(number)}{verdict}"
+
+
+def _median_goal(samples: list[Sample], most_ms: float) -> str:
+    medians = [s.p50_ms for s in samples if s.p50_ms is not None and not s.problems]
+    verdict = "" if not medians else " ✓" if statistics.median(medians) < most_ms else " ✗"
+    return f"p50 under {most_ms:g} ms{verdict}"
 
 
 def _footprints(footprints: list[Footprint]) -> str:

@@ -8,6 +8,7 @@ little). One text serves SQLite and PostgreSQL. What comes out:
 * each run has 8 params, 5 tags, 5 latest metrics and a point for each; one in 100 has 100 points of one metric more;
   one in 50 is deleted;
 * experiment `bench-written` (id 90) with 200 bare runs for the write benchmarks;
+* the model registry of `seed_registry.py`;
 * runs with a history of 2,000, of 100,000 and, with --long, of 1,000,000 points of `m0`, which all runs have.
 """
 
@@ -18,6 +19,7 @@ import hashlib
 import time
 from dataclasses import dataclass
 
+import seed_registry
 from databases import Database
 
 LARGE_EXPERIMENT = 1
@@ -83,6 +85,8 @@ def seed(database: Database, runs: int, long_history: bool = False, schema: Sche
     histories = (*HISTORIES, LONG_HISTORY) if long_history else HISTORIES
     parts = [schema.before, _experiments(schema), _runs(runs, schema), _run_data(runs, schema), _written(schema)]
     parts += [_history(count, schema) for count in histories]
+    if schema is MLFLOW:
+        parts.append(seed_registry.statements(_upto(seed_registry.MODELS, "i")))
     if database.engine == "postgresql":
         # Every row that is made here has its parent; checking a million of them takes longer than writing them.
         parts.insert(0, "SET session_replication_role = replica;")
