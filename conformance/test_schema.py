@@ -15,7 +15,11 @@ from servers import Server
 VERSION = "bf29a5ff90ea"
 OWN_PREFIX = "ferroflow_"
 # What Ferroflow adds to the official schema, which the official server does not notice.
-ADDITIONS = {"ferroflow_runs_experiment_id_lifecycle_stage_start_time"}
+ADDITIONS = {
+    "ferroflow_runs_experiment_id_lifecycle_stage_start_time",
+    "ferroflow_model_versions_last_updated_time",
+    "ferroflow_model_versions_run_id",
+}
 API = "/api/2.0/mlflow/"
 
 

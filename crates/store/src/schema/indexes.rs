@@ -21,7 +21,7 @@ pub struct Index {
 const METRIC_VALUES: &str = "ferroflow_latest_metrics_key_value";
 
 /// All of them.
-pub const INDEXES: [Index; 2] = [
+pub const INDEXES: [Index; 4] = [
     Index {
         name: "ferroflow_runs_experiment_id_lifecycle_stage_start_time",
         on: "runs (experiment_id, lifecycle_stage, start_time DESC, run_uuid)",
@@ -33,6 +33,18 @@ pub const INDEXES: [Index; 2] = [
         on: "latest_metrics (key, value)",
         serves: "runs by the value of a metric",
         fresh: false,
+    },
+    Index {
+        name: "ferroflow_model_versions_last_updated_time",
+        on: "model_versions (last_updated_time DESC, name, version DESC)",
+        serves: "the model versions that changed last",
+        fresh: true,
+    },
+    Index {
+        name: "ferroflow_model_versions_run_id",
+        on: "model_versions (run_id)",
+        serves: "the model versions of a run",
+        fresh: true,
     },
 ];
 
