@@ -154,7 +154,8 @@ def test_prompts(client: MlflowClient) -> None:
     with pytest.raises(MlflowException, match="already taken by a prompt"):
         client.create_registered_model("greeting")
     mlflow.genai.delete_prompt_alias("greeting", "production")
-    assert mlflow.genai.load_prompt("prompts:/greeting@production", allow_missing=True) is None
+    with pytest.raises(MlflowException, match="alias production not found"):
+        mlflow.genai.load_prompt("prompts:/greeting@production")
     client.delete_prompt_version("greeting", "1")
     client.delete_prompt_version("greeting", "2")
     client.delete_prompt("greeting")
