@@ -205,12 +205,6 @@ def _latest_is_the_newest(difference: Difference) -> bool:
     return newest > shown
 
 
-def _order_of_stages(difference: Difference) -> bool:
-    both = [one.body.get("model_versions", []) for one in (difference.official, difference.candidate) if isinstance(one.body, dict)]
-    is_route = difference.route.endswith("registered-models/get-latest-versions") and len(both) == 2
-    return is_route and sorted(map(json.dumps, both[0])) == sorted(map(json.dumps, both[1]))
-
-
 def _source_is_refused(difference: Difference) -> bool:
     official, candidate = difference.official, difference.candidate
     refused = candidate.status == 400 and candidate.message().startswith("Invalid model version source: ")
@@ -394,12 +388,6 @@ WANTED: tuple[Wanted, ...] = (
         "the alias latest is the newest version",
         "The official server answers the newest version of whichever stage its database names first.",
         _latest_is_the_newest,
-    ),
-    Wanted(
-        "the order of stages",
-        "The official server leaves it to the database: PostgreSQL lists rows as they lie. Ferroflow takes the stages in the order "
-        "of their oldest versions, as SQLite does.",
-        _order_of_stages,
     ),
     Wanted(
         "a version's number is compared with numbers",

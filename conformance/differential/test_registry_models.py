@@ -190,6 +190,7 @@ def test_latest_versions(pair: Pair) -> None:
     pair.post("registered-models/get-latest-versions", {"name": pair.name()})
     pair.post("registered-models/get-latest-versions")
     pair.get("registered-models/get-latest-versions")
+    pair.get("registered-models/get-latest-versions", name="")
     pair.get("registered-models/alias", name=name, alias="latest")
     pair.delete("model-versions/delete", {"name": name, "version": versions[1]})
     pair.get("registered-models/get-latest-versions", name=name, stages=["Staging"])

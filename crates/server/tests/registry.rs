@@ -34,8 +34,7 @@ async fn a_model_with_a_version() {
 
 /// Creates an experiment in a folder, a run in it, and a file of the run; answers the run's id and its artifacts' folder.
 async fn run_in_a_folder(app: &mut TestApp, folder: &Path) -> (String, String) {
-    let new =
-        json!({"name": "in a folder", "artifact_location": folder.join("experiment").to_str().unwrap()});
+    let new = json!({"name": "in a folder", "artifact_location": folder.join("experiment").to_str().expect("UTF-8")});
     let experiment = app.post_json(&format!("{API}/experiments/create"), &new).await;
     let new = json!({"experiment_id": experiment["experiment_id"]});
     let run = app.post_json(&format!("{API}/runs/create"), &new).await;

@@ -3,14 +3,15 @@
 mod common;
 
 use api::validate::Alias;
-use api::{ErrorCode, ModelVersion, RegisteredModel, Tag, VersionNumber};
+use api::{CreateModelVersion, ErrorCode, ModelVersion, RegisteredModel, Tag, VersionNumber};
 use common::for_each_engine;
 use futures_util::future::join_all;
+use serde_json::json;
 use store::Error;
 use store::db::Db;
 use store::experiments::ExperimentId;
 use store::logged_models::{self, NewLoggedModel};
-use store::model_versions::{self, NewModelVersion};
+use store::model_versions::{self, NewModelVersion, Origin};
 use store::registered_models::{self, NewRegisteredModel};
 use store::search::model_versions::ModelVersionQuery;
 use store::search::registered_models::RegisteredModelQuery;
@@ -27,11 +28,12 @@ fn new_version(name: &str) -> NewModelVersion {
     NewModelVersion {
         name: name.into(),
         source: "s3://bucket/m".into(),
+        storage_location: None,
         run_id: String::new(),
         tags: vec![],
         run_link: String::new(),
         description: String::new(),
-        model_id: String::new(),
+        noted_in: None,
         now_ms: 20,
     }
 }
@@ -60,11 +62,11 @@ async fn transition(db: &Db, name: &'static str, n: i32, stage: &'static str, ar
         )
     })
     .await
-    .unwrap();
+    .expect("a version that moves");
 }
 
 async fn set_alias(db: &Db, name: &'static str, alias: &'static str, n: i32) -> store::Result<()> {
-    let alias = Alias::parse_new(alias).unwrap();
+    let alias = Alias::parse_new(alias).expect("an alias");
     db.write(move |tx| {
         Box::pin(async move { registered_models::set_alias(tx, name, &alias, &number(n)).await })
     })
@@ -209,33 +211,43 @@ async fn a_version_remembers_the_logged_model_it_is_made_from() {
         let model = db.write(move |tx| Box::pin(logged_models::create(tx, new))).await.unwrap().info;
         create(&db, "m", vec![]).await.unwrap();
         create(&db, "n", vec![]).await.unwrap();
-        let of_model = |name: &str| NewModelVersion { model_id: model.model_id.clone(), ..new_version(name) };
+        let of_model =
+            |name: &str| NewModelVersion { noted_in: Some(model.model_id.clone()), ..new_version(name) };
         // At the same time, and none is lost.
         let added = join_all(["m", "n", "m", "n"].map(|name| add(&db, of_model(name)))).await;
-        for version in added {
-            assert_eq!(version.unwrap().run_id.as_deref(), Some("run"));
-        }
+        assert!(added.iter().all(Result::is_ok), "{added:?}");
         let id = model.model_id.clone();
-        let tags = db
-            .read(move |tx| Box::pin(async move { logged_models::get(tx, &id).await }))
-            .await
-            .unwrap()
-            .info
-            .tags;
+        let found = db.read(move |tx| Box::pin(async move { logged_models::get(tx, &id).await })).await;
+        let tags = found.unwrap().info.tags;
         let noted: serde_json::Value = serde_json::from_str(&tags[0].value).unwrap();
         assert_eq!((tags[0].key.as_str(), noted.as_array().unwrap().len()), ("mlflow.modelVersions", 4));
 
-        let source = format!("models:/{}", model.model_id);
-        let copy = add(&db, NewModelVersion { source, ..new_version("m") }).await.unwrap();
+        let request = json!({"name": "m", "source": format!("models:/{}", model.model_id)});
+        let request: CreateModelVersion = serde_json::from_value(request).unwrap();
+        let origin = db
+            .read(move |tx| Box::pin(async move { model_versions::origin(tx, &request).await }))
+            .await
+            .unwrap();
+        let location = Some(model.artifact_uri.clone());
+        assert_eq!((&origin.storage_location, origin.run_id.as_str()), (&location, "run"));
+        let Origin { storage_location, run_id } = origin;
+        let copy = add(&db, NewModelVersion { storage_location, run_id, ..new_version("m") }).await.unwrap();
         let copy = number(copy.version.parse().unwrap());
-        let found = db
-            .read(move |tx| Box::pin(async move { model_versions::artifacts(tx, "m", &copy).await }))
+        let (artifacts, owners) = db
+            .read(move |tx| {
+                Box::pin(async move {
+                    let artifacts = model_versions::artifacts(tx, "m", &copy).await?;
+                    let owners = model_versions::owners(tx, &artifacts).await?;
+                    Ok((artifacts, owners))
+                })
+            })
             .await
             .unwrap();
         assert_eq!(
-            (found.location.as_str(), found.owners),
-            (model.artifact_uri.as_str(), vec![model.artifact_uri.clone()])
+            (artifacts.location.as_str(), artifacts.run_id.as_str()),
+            (model.artifact_uri.as_str(), "run")
         );
+        assert_eq!(owners, [model.artifact_uri]);
     })
     .await;
 }
