@@ -17,6 +17,7 @@ NAMES = (
     "ferroflow_latest_metrics_key_value",
     "ferroflow_model_versions_last_updated_time",
     "ferroflow_model_versions_run_id",
+    "ferroflow_model_version_tags_name_version",
 )
 TIMEOUT = 60.0
 SEARCHES = [

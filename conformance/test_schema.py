@@ -19,6 +19,7 @@ ADDITIONS = {
     "ferroflow_runs_experiment_id_lifecycle_stage_start_time",
     "ferroflow_model_versions_last_updated_time",
     "ferroflow_model_versions_run_id",
+    "ferroflow_model_version_tags_name_version",
 }
 API = "/api/2.0/mlflow/"
 

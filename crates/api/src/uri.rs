@@ -5,9 +5,11 @@
 
 mod location;
 mod parts;
+mod source;
 
 pub use location::Locations;
 pub use parts::{InvalidHost, Parts, percent_decode};
+pub use source::{ModelUri, NO_SOURCE, Source, foreign_folder, leads_where_it_says};
 
 use std::path::Path;
 

@@ -1,5 +1,9 @@
 //! What names and values may be: the rules and texts of MLflow's `utils/validation.py`.
 
+mod registry;
+
+pub use registry::{Alias, model_version_tag, registered_model_tag, registry_tag_key};
+
 use crate::datasets::Dataset;
 use crate::error::{Error, Result, invalid};
 use crate::experiments::Tag;

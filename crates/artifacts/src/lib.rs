@@ -1,5 +1,6 @@
 //! The bytes of artifacts: which paths are safe, where they are stored, and streaming them both ways.
 
+mod below;
 mod cloud;
 mod cloud_check;
 mod cloud_client;
@@ -27,6 +28,7 @@ mod store;
 mod stores;
 mod zip;
 
+pub use below::is_below;
 pub use cloud::CloudStore;
 pub use cloud_error::{CloudError, Fault};
 pub use cloud_uri::Container;

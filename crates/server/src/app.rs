@@ -20,6 +20,7 @@ struct Inner {
     readiness: Readiness,
     transfers: Transfers,
     db: Db,
+    registry: Option<Db>,
     settings: Settings,
     clock: Clock,
 }
@@ -67,14 +68,29 @@ impl Default for Clock {
 impl App {
     /// Puts the parts together.
     pub fn new(db: Db, settings: Settings, clock: Clock) -> Self {
+        Self::with_registry(db, None, settings, clock)
+    }
+
+    /// The same with registered models in a database of their own.
+    pub fn with_registry(db: Db, registry: Option<Db>, settings: Settings, clock: Clock) -> Self {
         let (ingest, readiness) = (Ingest::new(db.clone()), Readiness::default());
         let transfers = Transfers::new(settings.max_transfers);
-        Self(Arc::new(Inner { ingest, readiness, transfers, db, settings, clock }))
+        Self(Arc::new(Inner { ingest, readiness, transfers, db, registry, settings, clock }))
     }
 
     /// The database.
     pub fn db(&self) -> &Db {
         &self.0.db
+    }
+
+    /// The database of registered models and their versions: the same, or another one.
+    pub fn registry(&self) -> &Db {
+        self.own_registry().unwrap_or(self.db())
+    }
+
+    /// The database of registered models, if it is another one.
+    pub fn own_registry(&self) -> Option<&Db> {
+        self.0.registry.as_ref()
     }
 
     /// The way of single metrics, params and tags into the database.

@@ -14,6 +14,7 @@ pub mod readiness;
 pub mod respond;
 pub mod routes;
 pub mod security;
+pub mod sources;
 pub mod transfers;
 pub mod ui;
 

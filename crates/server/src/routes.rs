@@ -5,7 +5,8 @@
 
 use crate::app::App;
 use crate::handlers::{
-    artifact_proxy, artifacts, datasets, experiments, health, logged_models, metrics, multipart, runs,
+    artifact_proxy, artifacts, datasets, experiments, health, logged_models, metrics, model_versions,
+    multipart, registered_models, runs,
 };
 use crate::security::GuardLayer;
 use crate::{respond, transfers, ui};
@@ -47,6 +48,8 @@ pub enum On {
     Runs,
     /// The experiment of the logged model whose `model_id` is in the path.
     LoggedModel,
+    /// The registered model `name`, to which its versions belong.
+    RegisteredModel,
     /// The experiment whose id is the first segment of the artifact path: that of the URL, or the parameter `path`.
     ArtifactPath,
 }
@@ -118,7 +121,7 @@ impl Route {
 #[rustfmt::skip]
 pub fn table() -> Vec<Route> {
     use Needs::{Edit, Manage, Nothing, Read, User};
-    use On::{ArtifactPath, Experiment, ExperimentName, Experiments, LoggedModel, Run, Runs};
+    use On::{ArtifactPath, Experiment, ExperimentName, Experiments, LoggedModel, RegisteredModel, Run, Runs};
     vec![
         route(M::GET,  "health",  health::health,  Nothing).at_root().always(),
         route(M::GET,  "version", health::version, Nothing).at_root().always(),
@@ -166,6 +169,31 @@ pub fn table() -> Vec<Route> {
         route(M::GET,    "2.0/mlflow/logged-models/{model_id}/artifacts/directories",       logged_models::list_artifacts, Read(LoggedModel)),
         route(M::GET,    "2.0/mlflow/logged-models/{model_id}/artifacts/files",             logged_models::get_artifact,   Read(LoggedModel)).ajax_only().moves_files(),
         route(M::GET,    "2.0/mlflow/logged-models/{model_id}/artifacts/zip",               logged_models::zip_artifacts,  Read(LoggedModel)).moves_files(),
+
+        route(M::POST,   "2.0/mlflow/registered-models/create",              registered_models::create,       User),
+        route(M::GET,    "2.0/mlflow/registered-models/get",                 registered_models::get,          Read(RegisteredModel)),
+        route(M::GET,    "2.0/mlflow/registered-models/search",              registered_models::search,       User),
+        route(M::POST,   "2.0/mlflow/registered-models/rename",              registered_models::rename,       Edit(RegisteredModel)),
+        route(M::PATCH,  "2.0/mlflow/registered-models/update",              registered_models::update,       Edit(RegisteredModel)),
+        route(M::DELETE, "2.0/mlflow/registered-models/delete",              registered_models::delete,       Manage(RegisteredModel)),
+        route(M::GET,    "2.0/mlflow/registered-models/get-latest-versions", registered_models::get_latest,   Read(RegisteredModel)),
+        route(M::POST,   "2.0/mlflow/registered-models/get-latest-versions", registered_models::get_latest,   Read(RegisteredModel)),
+        route(M::POST,   "2.0/mlflow/registered-models/set-tag",             registered_models::set_tag,      Edit(RegisteredModel)),
+        route(M::DELETE, "2.0/mlflow/registered-models/delete-tag",          registered_models::delete_tag,   Edit(RegisteredModel)),
+        route(M::GET,    "2.0/mlflow/registered-models/alias",               registered_models::get_by_alias, Read(RegisteredModel)),
+        route(M::POST,   "2.0/mlflow/registered-models/alias",               registered_models::set_alias,    Edit(RegisteredModel)),
+        route(M::DELETE, "2.0/mlflow/registered-models/alias",               registered_models::delete_alias, Manage(RegisteredModel)),
+
+        route(M::POST,   "2.0/mlflow/model-versions/create",                 model_versions::create,           Edit(RegisteredModel)),
+        route(M::GET,    "2.0/mlflow/model-versions/get",                    model_versions::get,              Read(RegisteredModel)),
+        route(M::GET,    "2.0/mlflow/model-versions/search",                 model_versions::search,           User),
+        route(M::PATCH,  "2.0/mlflow/model-versions/update",                 model_versions::update,           Edit(RegisteredModel)),
+        route(M::POST,   "2.0/mlflow/model-versions/transition-stage",       model_versions::transition,       Edit(RegisteredModel)),
+        route(M::DELETE, "2.0/mlflow/model-versions/delete",                 model_versions::delete,           Manage(RegisteredModel)),
+        route(M::POST,   "2.0/mlflow/model-versions/set-tag",                model_versions::set_tag,          Edit(RegisteredModel)),
+        route(M::DELETE, "2.0/mlflow/model-versions/delete-tag",             model_versions::delete_tag,       Manage(RegisteredModel)),
+        route(M::GET,    "2.0/mlflow/model-versions/get-download-uri",       model_versions::get_download_uri, Read(RegisteredModel)),
+        route(M::GET,    "model-versions/get-artifact",                      model_versions::get_artifact,     Read(RegisteredModel)).at_root().moves_files(),
 
         route(M::GET,  "2.0/mlflow/metrics/get-history",               metrics::get_history,               Read(Run)),
         route(M::GET,  "2.0/mlflow/metrics/get-history-bulk",          metrics::get_history_bulk,          Read(Runs)).ajax_only(),
@@ -268,11 +296,14 @@ mod tests {
         for route in table() {
             let method = method(&route);
             // MLflow searches by POST; everything else that is not GET changes something.
-            let reads =
-                method == "GET" || route.path.ends_with("search") || route.path.ends_with("search-datasets");
+            let reads = method == "GET"
+                || ["search", "search-datasets", "get-latest-versions"]
+                    .iter()
+                    .any(|end| route.path.ends_with(end));
             let writer = matches!(route.needs, Needs::Edit(_) | Needs::Manage(_));
             // What has no parent yet belongs to its maker.
-            let makes = method == "POST" && route.path == "2.0/mlflow/experiments/create";
+            let made = ["2.0/mlflow/experiments/create", "2.0/mlflow/registered-models/create"];
+            let makes = method == "POST" && made.contains(&route.path);
             let makes = makes && route.needs == Needs::User;
             assert_eq!(writer || makes, !reads, "{method} {} is declared {:?}", route.path, route.needs);
         }

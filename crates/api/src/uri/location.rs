@@ -92,11 +92,20 @@ impl Locations {
         Ok(resolved)
     }
 
-    fn check_folder(&self, path: &str) -> Result<()> {
+    /// Whether this folder of the server's machine, an absolute path, is a place for experiments.
+    pub fn has_folder(&self, path: &str) -> bool {
         // Where it leads up, the folder it begins with says nothing.
         let climbs = Path::new(path).components().any(|part| part == Component::ParentDir);
         let below = |folder: &str| !climbs && Path::new(path).starts_with(folder);
-        if self.places.iter().any(|place| matches!(place, Place::Folder(folder) if below(folder))) {
+        self.places.iter().any(|place| match place {
+            Place::Anywhere => true,
+            Place::Folder(folder) => below(folder),
+            Place::Scheme(_) => false,
+        })
+    }
+
+    fn check_folder(&self, path: &str) -> Result<()> {
+        if self.has_folder(path) {
             return Ok(());
         }
         Err(invalid(
@@ -117,14 +126,29 @@ impl Locations {
                 SCHEMES.join(", ")
             )));
         }
-        let Some((user, _)) = parts.netloc.rsplit_once('@') else { return Ok(()) };
-        let allowed = USERS.contains(&scheme) || (CONTAINERS.contains(&scheme) && !user.contains(':'));
-        match allowed || is_named {
-            true => Ok(()),
-            false => Err(invalid(
-                "'artifact_location' can't include a user or password: everybody who sees the experiment would see it.",
-            )),
+        if is_named {
+            return Ok(());
         }
+        check_user(location).map_err(|UserInAddress| {
+            invalid(
+                "'artifact_location' can't include a user or password: everybody who sees the experiment would see it.",
+            )
+        })
+    }
+}
+
+/// The address has a user, or a password, where it does not belong to the address.
+#[derive(Debug)]
+pub(super) struct UserInAddress;
+
+/// Refuses a user or a password in an address, but for the schemes that mean something by it.
+pub(super) fn check_user(address: &str) -> std::result::Result<(), UserInAddress> {
+    let Ok(parts) = parse(address) else { return Ok(()) };
+    let scheme = parts.scheme.as_str();
+    let Some((user, _)) = parts.netloc.rsplit_once('@') else { return Ok(()) };
+    match USERS.contains(&scheme) || (CONTAINERS.contains(&scheme) && !user.contains(':')) {
+        true => Ok(()),
+        false => Err(UserInAddress),
     }
 }
 

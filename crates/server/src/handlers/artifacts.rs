@@ -169,7 +169,7 @@ pub fn first<'a>(query: &'a [(String, String)], name: &str) -> Option<&'a str> {
 }
 
 /// A query parameter that must be there, but may be empty.
-fn required<'a>(query: &'a [(String, String)], name: &str) -> Result<&'a str, api::Error> {
+pub fn required<'a>(query: &'a [(String, String)], name: &str) -> Result<&'a str, api::Error> {
     match query.iter().find(|(key, _)| key == name) {
         Some((_, value)) => Ok(value),
         None => Err(invalid(api::request::missing_value(name))),

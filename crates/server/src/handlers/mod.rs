@@ -7,5 +7,7 @@ pub mod experiments;
 pub mod health;
 pub mod logged_models;
 pub mod metrics;
+pub mod model_versions;
 pub mod multipart;
+pub mod registered_models;
 pub mod runs;

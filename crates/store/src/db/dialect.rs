@@ -39,6 +39,20 @@ impl Dialect {
         format!("{before}{open}${n}{cast}{close} {after}")
     }
 
+    /// `{before} is one of the pairs in parameter {n} {after}`, each a text and an integer, written as JSON (`["a", 1]`).
+    pub fn in_pairs(self, before: &'static str, n: usize, after: &'static str) -> String {
+        match self {
+            Self::Postgres => format!(
+                "{before} IN (SELECT p::json->>0, (p::json->>1)::int4 FROM UNNEST(${n}::text[]) AS p) {after}"
+            ),
+            // With their types, SQLite looks the pairs up in an index by both.
+            Self::Sqlite => format!(
+                "{before} IN (SELECT CAST(json_extract(value, '$[0]') AS TEXT), CAST(json_extract(value, '$[1]') AS INTEGER) \
+                 FROM json_each(${n})) {after}"
+            ),
+        }
+    }
+
     /// Deletes rows that a condition finds, `n` at the most. PostgreSQL's DELETE has no LIMIT.
     pub fn delete_at_most(self, table: &'static str, condition: &str, n: u64) -> String {
         match self {

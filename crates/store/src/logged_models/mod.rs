@@ -4,10 +4,13 @@ mod load;
 pub(crate) mod metrics;
 mod search;
 mod tags_params;
+mod versions;
 
 pub use load::load;
 pub use search::search;
 pub use tags_params::{delete_tag, log_params, set_tags};
+pub use versions::note_version;
+pub(crate) use versions::origin;
 
 use crate::db::{Tx, Value};
 use crate::error::{Error, Result};

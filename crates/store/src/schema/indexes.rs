@@ -21,7 +21,7 @@ pub struct Index {
 const METRIC_VALUES: &str = "ferroflow_latest_metrics_key_value";
 
 /// All of them.
-pub const INDEXES: [Index; 4] = [
+pub const INDEXES: [Index; 5] = [
     Index {
         name: "ferroflow_runs_experiment_id_lifecycle_stage_start_time",
         on: "runs (experiment_id, lifecycle_stage, start_time DESC, run_uuid)",
@@ -44,6 +44,13 @@ pub const INDEXES: [Index; 4] = [
         name: "ferroflow_model_versions_run_id",
         on: "model_versions (run_id)",
         serves: "the model versions of a run",
+        fresh: true,
+    },
+    // MLflow's key begins with the tag's name, so that a version's tags, and a prompt's text is one, are found by reading all.
+    Index {
+        name: "ferroflow_model_version_tags_name_version",
+        on: "model_version_tags (name, version)",
+        serves: "the tags of a model version, and the text of a prompt",
         fresh: true,
     },
 ];

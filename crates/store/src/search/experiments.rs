@@ -29,7 +29,7 @@ pub struct ExperimentQuery {
 }
 
 /// The names of `SearchExperimentsUtils`.
-pub static GRAMMAR: Grammar = Grammar {
+pub const GRAMMAR: Grammar = Grammar {
     prefixes: &[("attribute", Entity::Attribute), ("tag", Entity::Tag), ("tags", Entity::Tag)],
     valid_prefixes: "Valid entity types are ('attribute', 'tag', 'tags')",
     quoted_prefixes: false,

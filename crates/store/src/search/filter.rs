@@ -94,6 +94,13 @@ pub(super) const DATASET_ATTRIBUTES: [&str; 3] = ["context", "digest", "name"];
 /// # Errors
 /// `INVALID_PARAMETER_VALUE`.
 pub fn parse(grammar: &Grammar, filter: &str) -> api::Result<Vec<Clause>> {
+    let comparisons = comparisons(filter, grammar.clause_quote)?;
+    comparisons.iter().map(|pieces| clause(grammar, pieces)).collect()
+}
+
+/// The comparisons of a filter, in pieces without white space; `clause_quote` is how clauses that are no comparisons are
+/// quoted in the message about them.
+pub(super) fn comparisons<'s>(filter: &'s str, clause_quote: &str) -> api::Result<Vec<Vec<Piece<'s>>>> {
     if filter.is_empty() {
         return Ok(vec![]);
     }
@@ -114,7 +121,7 @@ pub fn parse(grammar: &Grammar, filter: &str) -> api::Result<Vec<Clause>> {
         .iter()
         .filter_map(|part| match part {
             Part::Other(piece) if !piece.is_and() => {
-                Some(format!("{q}{}{q}", piece.text, q = grammar.clause_quote))
+                Some(format!("{clause_quote}{}{clause_quote}", piece.text))
             }
             _ => None,
         })
@@ -122,13 +129,11 @@ pub fn parse(grammar: &Grammar, filter: &str) -> api::Result<Vec<Clause>> {
     if !strangers.is_empty() {
         return Err(invalid(format!("Invalid clause(s) in filter string: {}", strangers.join(", "))));
     }
-    parts
-        .iter()
-        .filter_map(|part| match part {
-            Part::Comparison(_, pieces) => Some(clause(grammar, pieces)),
-            Part::Other(_) => None,
-        })
-        .collect()
+    let comparison = |part| match part {
+        Part::Comparison(_, pieces) => Some(pieces),
+        Part::Other(_) => None,
+    };
+    Ok(parts.into_iter().filter_map(comparison).collect())
 }
 
 /// Reads `entity.key` or a bare attribute, and checks that it may be used where `attributes` are the ones that can.
@@ -141,8 +146,7 @@ pub(super) fn identifier(
         None => (Entity::Attribute, text),
         Some((prefix, key)) => (self::prefix(grammar, prefix)?, key),
     };
-    let key = trim_quotes(key).unwrap_or(key);
-    let key = trim(key, '`').unwrap_or(key);
+    let key = bare(key);
     let known: &[&str] = match entity {
         Entity::Attribute => attributes,
         Entity::Dataset => &DATASET_ATTRIBUTES,
@@ -221,7 +225,15 @@ fn part<'s>(node: &Node, source: &'s str) -> Part<'s> {
 }
 
 fn clause(grammar: &Grammar, pieces: &[Piece]) -> api::Result<Clause> {
-    let [name, comparator, value] = pieces else {
+    let [name, comparator, value] = sides(pieces)?;
+    let (entity, key) = identifier(grammar, name.text, grammar.attributes)?;
+    let value = literal(grammar, entity, &key, value)?;
+    Ok(Clause { entity, key, comparator: comparator.text.to_owned(), value })
+}
+
+/// The name, the comparator and the value of a comparison.
+pub(super) fn sides<'s>(pieces: &[Piece<'s>]) -> api::Result<[Piece<'s>; 3]> {
+    let [name, comparator, value] = *pieces else {
         return Err(invalid(format!("Invalid comparison clause. Expected 3 tokens found {}", pieces.len())));
     };
     if name.kind != Kind::Identifier {
@@ -230,9 +242,7 @@ fn clause(grammar: &Grammar, pieces: &[Piece]) -> api::Result<Clause> {
             name.text
         )));
     }
-    let (entity, key) = identifier(grammar, name.text, grammar.attributes)?;
-    let value = literal(grammar, entity, &key, *value)?;
-    Ok(Clause { entity, key, comparator: comparator.text.to_owned(), value })
+    Ok([name, comparator, value])
 }
 
 fn prefix(grammar: &Grammar, prefix: &str) -> api::Result<Entity> {
@@ -260,13 +270,7 @@ fn literal(grammar: &Grammar, entity: Entity, key: &str, value: Piece) -> api::R
         Entity::Attribute if numeric_attribute => {
             Err(invalid(format!("Expected numeric value type for numeric attribute: {key}. Found {text}")))
         }
-        _ if is_text => match trim_quotes(text) {
-            Some(inner) => Ok(Literal::Text(inner.to_owned())),
-            None => Err(invalid(format!(
-                "Parameter value is either not quoted or unidentified quote types used for string value {text}. \
-                 Use either single or double quotes."
-            ))),
-        },
+        _ if is_text => quoted(text),
         Entity::Parameter | Entity::Tag => Err(invalid(format!(
             "Expected a quoted string value for {} (e.g. 'my-value'). Got value {text}",
             entity.name()
@@ -284,9 +288,20 @@ fn literal(grammar: &Grammar, entity: Entity, key: &str, value: Piece) -> api::R
     }
 }
 
+/// A text between quotes.
+pub(super) fn quoted(text: &str) -> api::Result<Literal> {
+    match trim_quotes(text) {
+        Some(inner) => Ok(Literal::Text(inner.to_owned())),
+        None => Err(invalid(format!(
+            "Parameter value is either not quoted or unidentified quote types used for string value {text}. \
+             Use either single or double quotes."
+        ))),
+    }
+}
+
 /// Mirrors `_parse_list_from_sql_token`. MLflow then drops every item that is not in lower case (`_parse_run_ids`), which
 /// makes no difference to run ids and loses data sets whose names have capitals; here all are kept.
-fn texts(text: &str) -> api::Result<Literal> {
+pub(super) fn texts(text: &str) -> api::Result<Literal> {
     match python::tuple(text) {
         python::Literal::Texts(items) if items.is_empty() => Err(invalid(
             "While parsing a list in the query, expected a non-empty list of string values, but got empty list",
@@ -300,6 +315,12 @@ fn texts(text: &str) -> api::Result<Literal> {
             "While parsing a list in the query, expected a non-empty list of string values, but got ill-formed list.",
         )),
     }
+}
+
+/// A key without the quotes or backticks around it.
+pub(super) fn bare(key: &str) -> &str {
+    let key = trim_quotes(key).unwrap_or(key);
+    trim(key, '`').unwrap_or(key)
 }
 
 /// What stands between quotes of one kind.

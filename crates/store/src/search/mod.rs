@@ -1,7 +1,8 @@
 //! MLflow's search language: filters, orders and page tokens as SQL.
 //!
 //! The way of a search: `lex` and `tree` take the text apart as sqlparse does, [`filter`] and [`order`] make clauses of
-//! it, one file per searchable entity ([`runs`], [`experiments`], [`logged_models`]) knows its columns and compiles a
+//! it, one file per searchable entity ([`runs`], [`experiments`], [`logged_models`], [`registered_models`],
+//! [`model_versions`]) knows its columns and compiles a
 //! [`Search`]. Nothing here touches a database. A store function uses it like this:
 //!
 //! ```text
@@ -20,12 +21,15 @@ mod logged_model_filter;
 mod logged_model_token;
 pub mod logged_models;
 mod metric_groups;
+pub mod model_versions;
 pub mod operator;
 pub mod order;
 pub(crate) mod page_token;
 #[cfg(test)]
 mod paging;
 mod python;
+pub mod registered_models;
+mod registry_filter;
 pub mod runs;
 mod sort;
 mod sql;
@@ -92,26 +96,27 @@ impl Search {
 
     /// The page of a search whose ids are texts.
     pub fn text_ids(&self, rows: Vec<Vec<Value>>) -> Page<String> {
-        self.page(rows, |id| match id {
-            Value::Text(id) => Some(id),
+        self.page(rows, |mut keys| match keys.pop() {
+            Some(Value::Text(id)) => Some(id),
             _ => None,
         })
     }
 
     /// The page of a search whose ids are integers.
     pub fn int_ids(&self, rows: Vec<Vec<Value>>) -> Page<i64> {
-        self.page(rows, |id| match id {
-            Value::Int(id) => Some(id),
+        self.page(rows, |mut keys| match keys.pop() {
+            Some(Value::Int(id)) => Some(id),
             _ => None,
         })
     }
 
-    fn page<Id>(&self, mut rows: Vec<Vec<Value>>, id: fn(Value) -> Option<Id>) -> Page<Id> {
+    /// The page of a search, whose ids are found among the keys of a row.
+    fn page<Id>(&self, mut rows: Vec<Vec<Value>>, id: impl Fn(Vec<Value>) -> Option<Id>) -> Page<Id> {
         let more = rows.len() >= self.rows_for_token;
         rows.truncate(self.max_results);
         let last = rows.last().filter(|_| more);
         let next_page_token = last.map(|keys| page_token::encode(self.fingerprint, keys));
-        let ids = rows.into_iter().filter_map(|mut keys| keys.pop().and_then(id)).collect();
+        let ids = rows.into_iter().filter_map(id).collect();
         Page { ids, next_page_token }
     }
 }

@@ -21,6 +21,13 @@ pub struct OrderBy {
 /// # Errors
 /// `INVALID_PARAMETER_VALUE`.
 pub fn parse(grammar: &Grammar, order_by: &str) -> api::Result<OrderBy> {
+    let (name, ascending) = name_and_direction(order_by)?;
+    let (entity, key) = identifier(grammar, &name, grammar.order_attributes)?;
+    Ok(OrderBy { entity, key, ascending })
+}
+
+/// The name in an `order_by` clause, as it is written, and whether it ascends.
+pub(super) fn name_and_direction(order_by: &str) -> api::Result<(String, bool)> {
     let unparsable = || invalid(format!("Invalid order_by clause '{order_by}'. Could not be parsed."));
     let mut statements = tree::parse(order_by)
         .map_err(|_| invalid(format!("Error on parsing order_by clause '{order_by}'")))?;
@@ -38,8 +45,7 @@ pub fn parse(grammar: &Grammar, order_by: &str) -> api::Result<OrderBy> {
         },
         _ => return Err(unparsable()),
     };
-    let (entity, key) = identifier(grammar, name.trim(), grammar.order_attributes)?;
-    Ok(OrderBy { entity, key, ascending })
+    Ok((name.trim().to_owned(), ascending))
 }
 
 /// The clause's text if it is one identifier. `timestamp` is a type in SQL and gets a pass of its own.
