@@ -13,6 +13,8 @@ pub mod request;
 pub mod runs;
 pub mod uri;
 pub mod validate;
+pub mod webhook_events;
+pub mod webhooks;
 
 pub use artifacts::*;
 pub use datasets::*;
@@ -22,3 +24,5 @@ pub use histories::*;
 pub use logged_models::*;
 pub use metrics::*;
 pub use runs::*;
+pub use webhook_events::WebhookEvent;
+pub use webhooks::*;
