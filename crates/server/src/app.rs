@@ -3,6 +3,7 @@
 use crate::readiness::Readiness;
 use crate::security::Security;
 use crate::transfers::Transfers;
+use crate::webhooks::{WebhookSettings, Webhooks};
 use api::uri::Locations;
 use api::validate::Limits;
 use std::path::PathBuf;
@@ -19,6 +20,7 @@ struct Inner {
     ingest: Ingest,
     readiness: Readiness,
     transfers: Transfers,
+    webhooks: Webhooks,
     db: Db,
     settings: Settings,
     clock: Clock,
@@ -47,6 +49,8 @@ pub struct Settings {
     pub locations: Locations,
     /// Limits on names and values.
     pub limits: Limits,
+    /// Where webhooks may lead, and how long is tried.
+    pub webhooks: WebhookSettings,
     /// The checks of Host and Origin; `None` under `--disable-security-middleware`.
     pub security: Option<Security>,
 }
@@ -67,7 +71,8 @@ impl App {
     pub fn new(db: Db, settings: Settings, clock: Clock) -> Self {
         let (ingest, readiness) = (Ingest::new(db.clone()), Readiness::default());
         let transfers = Transfers::new(settings.max_transfers);
-        Self(Arc::new(Inner { ingest, readiness, transfers, db, settings, clock }))
+        let webhooks = Webhooks::new(&settings.webhooks);
+        Self(Arc::new(Inner { ingest, readiness, transfers, webhooks, db, settings, clock }))
     }
 
     /// The database.
@@ -88,6 +93,11 @@ impl App {
     /// The turns of requests that move files.
     pub fn transfers(&self) -> &Transfers {
         &self.0.transfers
+    }
+
+    /// What tells webhooks.
+    pub fn webhooks(&self) -> &Webhooks {
+        &self.0.webhooks
     }
 
     /// The operator's choices.

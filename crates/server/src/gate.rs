@@ -128,6 +128,7 @@ mod tests {
             working_dir: PathBuf::new(),
             ui: None,
             artifacts_only: false,
+            webhooks: crate::webhooks::WebhookSettings::default(),
             max_transfers: 1,
             locations: api::uri::Locations::default(),
             limits: api::validate::Limits::default(),

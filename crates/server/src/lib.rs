@@ -16,6 +16,7 @@ pub mod routes;
 pub mod security;
 pub mod transfers;
 pub mod ui;
+pub mod webhooks;
 
 pub use app::{App, Clock, Settings};
 pub use gate::Gate;

@@ -9,6 +9,7 @@ mod not_here;
 mod pages;
 mod security;
 mod values;
+mod webhooks;
 
 pub use database::PlaceOptions;
 
@@ -49,6 +50,8 @@ pub struct ServerOptions {
     pub network: network::NetworkOptions,
     #[command(flatten)]
     pub security: security::SecurityOptions,
+    #[command(flatten)]
+    pub webhooks: webhooks::WebhookOptions,
     #[command(flatten)]
     pub pages: pages::PageOptions,
     #[command(flatten)]

@@ -9,3 +9,4 @@ pub mod logged_models;
 pub mod metrics;
 pub mod multipart;
 pub mod runs;
+pub mod webhooks;

@@ -38,6 +38,7 @@ impl TestApp {
             ui: None,
             artifacts_only: false,
             max_transfers: 100,
+            webhooks: server::webhooks::WebhookSettings::default(),
             locations: api::uri::Locations::default(),
             // Requests without a network have no Host; `tests/security.rs` sends one.
             security: None,

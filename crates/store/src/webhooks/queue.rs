@@ -49,7 +49,7 @@ pub async fn add(tx: &mut Tx<'_>, change: Change, of: Subject, now_ms: i64) -> R
     let n = webhooks.len();
     let now = now(tx).await?;
     let columns = [
-        Column::Texts(webhooks.iter().map(|_| uuid::Uuid::new_v4().to_string()).collect()),
+        Column::Texts(webhooks.iter().map(|_| new_id()).collect()),
         Column::Texts(webhooks),
         Column::Texts(vec![event.to_string(); n]),
         Column::Texts(vec![message(event, &data, now_ms); n]),
@@ -59,6 +59,11 @@ pub async fn add(tx: &mut Tx<'_>, change: Change, of: Subject, now_ms: i64) -> R
         Column::Ints(vec![0; n]),
     ];
     tx.insert_many(&ENQUEUE, &columns).await
+}
+
+/// A new delivery's id.
+pub fn new_id() -> String {
+    uuid::Uuid::new_v4().to_string()
 }
 
 async fn now(tx: &mut Tx<'_>) -> Result<i64> {
@@ -131,7 +136,7 @@ pub async fn claim(
         return Ok(None);
     }
     let now = now(tx).await?;
-    let claim = uuid::Uuid::new_v4().to_string();
+    let claim = new_id();
     let sql = tx.dialect().skip_locked(DUE);
     let args = [webhook_id.into(), now.into(), (most as i64).into()];
     let due = tx.all(&sql, &args, |row| {
