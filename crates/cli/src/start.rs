@@ -105,7 +105,9 @@ async fn run(options: &ServerOptions, started: Instant) -> Result<End, Failure> 
     let end = match opened {
         Ok(delivering) => {
             let end = serving.await;
-            finish(delivering, &stopping).await;
+            if end == End::Finished {
+                finish(delivering, &stopping).await;
+            }
             end
         }
         Err(end) => end,
