@@ -72,6 +72,7 @@ DOWNLOADS = (f"GET {PROXY}", "GET get-artifact", "GET logged-models/*/artifacts/
 SEARCHES = ("POST runs/search", "POST experiments/search")
 OF_AN_EXPERIMENT = tuple(f"POST experiments/{verb}" for verb in ("delete", "restore", "update", "set-experiment-tag", "delete-experiment-tag"))
 INTO_AN_EXPERIMENT = ("POST runs/create", "POST logged-models")
+WEBHOOKS = ("POST webhooks", "PATCH webhooks/*", "POST webhooks/*/test")
 # An id that is no int64. The official server knows only those that are.
 NO_INT64 = r"(?!-?\d{1,18} exists)"
 
@@ -120,6 +121,12 @@ CRASHES: tuple[Case, ...] = (
     Case(("POST logged-models/search",), INVALID, r"Invalid list .*\. Expected a list of quoted string values\."),
     Case(("POST logged-models/search",), INVALID, r"Invalid order by field name: \w+"),
     Case(("POST logged-models/search",), INVALID, r"could not convert string to float: .*"),
+    # Webhooks
+    Case(("POST webhooks", "PATCH webhooks/*"), INVALID, _missing_value(r"events\[\d+\]\.(entity|action)")),
+    Case(("POST webhooks/*/test",), INVALID, _missing_value(r"event\.(entity|action)")),
+    Case(WEBHOOKS, INVALID, rf"Invalid request: .* is no (entity|action) of events\.{SEE_DOCS}"),
+    Case(WEBHOOKS, INVALID, rf"Invalid request: invalid type: .*, expected an object\.{SEE_DOCS}"),
+    Case(("GET webhooks",), INVALID, r"Invalid page token, parsed value=None"),
     # Models in the old way
     Case(("POST runs/log-model",), INVALID, r"Malformed model info\. \n .* \n is not a valid JSON object\."),
 )
@@ -128,6 +135,7 @@ CRASHES: tuple[Case, ...] = (
 LONG_TEXTS = (
     *("POST experiments/create", "POST experiments/update", "POST runs/create", "POST runs/update", "POST runs/log-inputs"),
     *("POST runs/outputs", "POST logged-models", "POST logged-models/*/params", "PATCH logged-models/*/tags"),
+    *("POST webhooks", "PATCH webhooks/*"),
 )
 
 DATABASE_TEXTS: tuple[Case, ...] = (
@@ -146,8 +154,9 @@ DATABASE_TEXTS: tuple[Case, ...] = (
     Case(("POST runs/outputs",), DONE, asked=r'"models": \[\{[^{}]*\}\]'),
     Case(("POST runs/log-metric", "POST runs/log-batch"), DONE, asked=r'"value": "NaN"'),
     Case(("POST runs/log-metric",), MISSING, r"Logged model with ID '.*' not found\."),
+    Case(("POST webhooks", "PATCH webhooks/*"), REFUSED, r"The event '[a-z_.]+' is given more than once; give it once\."),
     # Searches
-    Case((*SEARCHES, "GET metrics/get-history"), INVALID, r"Invalid page token, parsed value=\{'offset': -1\}"),
+    Case((*SEARCHES, "GET metrics/get-history", "GET webhooks"), INVALID, r"Invalid page token, parsed value=\{'offset': -1\}"),
     Case(("GET metrics/get-history-bulk",), INVALID, r"max_results must be a number from 0, not '-\d+'\."),
     Case(SEARCHES, DONE, asked=r'"filter": "(start|creation)_time [<>]=? [\d.e]+'),
     Case(("POST runs/search",), DONE, asked=r'"filter": "dataset\.name IN .* AND metrics\.'),

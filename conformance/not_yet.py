@@ -20,7 +20,6 @@ NOT_YET: dict[str, tuple[str, ...]] = {
         "* /*api/2.0/mlflow/model-versions/*",
         "GET /model-versions/get-artifact",
     ),
-    "webhooks": ("* /*api/2.0/mlflow/webhooks*",),
     "traces": (
         "* /*api/2.0/mlflow/traces*",
         "* /*api/3.0/mlflow/traces",

@@ -171,9 +171,9 @@ pub struct WebhookResponse {
 #[expect(missing_docs, reason = "the fields are the wire's own")]
 pub struct ListWebhooks {
     /// 100 where absent or 0.
-    #[serde(default, alias = "maxResults", deserialize_with = "number::opt_int32")]
+    #[serde(default, deserialize_with = "number::opt_int32")]
     pub max_results: Option<i64>,
-    #[serde(default, alias = "pageToken")]
+    #[serde(default)]
     pub page_token: Option<String>,
 }
 
