@@ -11,14 +11,15 @@ from typing import Any
 import pytest
 
 from differential.pair import Pair
-from differential.steps import MAX_INT64, UNKNOWN_EXPERIMENT, UNKNOWN_MODEL, UNKNOWN_RUN
-from differential.steps import create_experiment, create_model, create_run, dataset
+from differential.steps import MAX_INT64, PUBLIC_URL, UNKNOWN_EXPERIMENT, UNKNOWN_MODEL, UNKNOWN_RUN, UNKNOWN_WEBHOOK
+from differential.steps import create_experiment, create_model, create_run, create_webhook, dataset
 
 MISSING = object()
 BAD_VALUES: list[Any] = [MISSING, None, "", 31, 1.5, True, [], {}, "x" * 9001, "🚀 ünïcode 漢字", MAX_INT64 + 1, "NaN", ["a"]]
 AJAX_ONLY = {"experiments/search-datasets"}
-EXPERIMENT, RUN, MODEL = "<experiment>", "<run>", "<model>"
+EXPERIMENT, RUN, MODEL, WEBHOOK = "<experiment>", "<run>", "<model>", "<webhook>"
 TAG = {"key": "k", "value": "v"}
+EVENT = {"entity": "PROMPT", "action": "CREATED"}
 METRIC = {"key": "m", "value": 1.5, "timestamp": 3, "step": 2}
 GOOD_BODIES: dict[str, dict[str, Any]] = {
     "POST experiments/create": {"name": "<name>", "artifact_location": "s3://bucket/x", "tags": [TAG]},
@@ -39,6 +40,8 @@ GOOD_BODIES: dict[str, dict[str, Any]] = {
     "PATCH logged-models/<model>": {"model_id": MODEL, "status": "LOGGED_MODEL_READY"},
     "POST logged-models/<model>/params": {"model_id": MODEL, "params": [TAG]},
     "PATCH logged-models/<model>/tags": {"model_id": MODEL, "tags": [TAG]},
+    "POST webhooks": {"name": "<name>", "url": PUBLIC_URL, "events": [EVENT], "description": "d", "secret": "s", "status": "ACTIVE"},
+    "PATCH webhooks/<webhook>": {"name": "n", "url": PUBLIC_URL, "events": [EVENT], "description": "d", "secret": "s", "status": "ACTIVE"},
 }
 
 
@@ -46,6 +49,7 @@ GOOD_BODIES: dict[str, dict[str, Any]] = {
 def test_bad_fields(route: str, pair: Pair) -> None:
     experiment = create_experiment(pair)
     real = {EXPERIMENT: experiment, RUN: create_run(pair, experiment), MODEL: create_model(pair, experiment)}
+    real[WEBHOOK] = create_webhook(pair)
     for body in _bodies(GOOD_BODIES[route]):
         _call(pair, route, body, real)
 
@@ -67,6 +71,7 @@ def test_routes_of_a_deleted_run(pair: Pair) -> None:
 def test_routes_of_a_deleted_experiment(pair: Pair) -> None:
     experiment = create_experiment(pair)
     real = {EXPERIMENT: experiment, RUN: create_run(pair, experiment), MODEL: create_model(pair, experiment)}
+    real[WEBHOOK] = create_webhook(pair)
     pair.post("experiments/delete", {"experiment_id": experiment})
     for route, body in GOOD_BODIES.items():
         _call(pair, route, body, real)
@@ -78,7 +83,7 @@ def test_routes_of_a_deleted_experiment(pair: Pair) -> None:
 
 
 def test_unknown_parents(pair: Pair) -> None:
-    unknown = {EXPERIMENT: UNKNOWN_EXPERIMENT, RUN: UNKNOWN_RUN, MODEL: UNKNOWN_MODEL}
+    unknown = {EXPERIMENT: UNKNOWN_EXPERIMENT, RUN: UNKNOWN_RUN, MODEL: UNKNOWN_MODEL, WEBHOOK: UNKNOWN_WEBHOOK}
     for route, body in GOOD_BODIES.items():
         _call(pair, route, body, unknown)
 
@@ -86,7 +91,9 @@ def test_unknown_parents(pair: Pair) -> None:
 def _call(pair: Pair, route: str, body: dict[str, Any], ids: dict[str, str]) -> None:
     method, _, path = route.partition(" ")
     prefix = "/ajax-api" if path in AJAX_ONLY else pair.prefix
-    pair.send(method, f"{prefix}/2.0/mlflow/{path.replace(MODEL, ids[MODEL])}", body=_filled(body, {**ids, "<name>": pair.name()}))
+    for name in (MODEL, WEBHOOK):
+        path = path.replace(name, ids.get(name, name))
+    pair.send(method, f"{prefix}/2.0/mlflow/{path}", body=_filled(body, {**ids, "<name>": pair.name()}))
 
 
 def _bodies(good: dict[str, Any]) -> Iterator[dict[str, Any]]:

@@ -9,14 +9,12 @@ from urllib.parse import unquote
 import pytest
 
 from differential.pair import Pair
-from differential.steps import ODD_STRINGS
+from differential.steps import ODD_STRINGS, UNKNOWN_WEBHOOK, create_webhook
+from differential.steps import PUBLIC_URL as URL
 from ports import free_port
 from receiver import Receiver
 
-UNKNOWN_WEBHOOK = "0c2d6c9a-9d2c-4a8e-bb0e-0123456789ab"
 CREATED = {"entity": "REGISTERED_MODEL", "action": "CREATED"}
-# A public address, so that nothing has to be resolved; nothing is sent to it.
-URL = "https://93.184.216.34/hook"
 ENTITIES = (
     *("REGISTERED_MODEL", "MODEL_VERSION", "MODEL_VERSION_TAG", "MODEL_VERSION_ALIAS", "PROMPT", "PROMPT_VERSION"),
     *("PROMPT_TAG", "PROMPT_VERSION_TAG", "PROMPT_ALIAS"),
@@ -42,17 +40,11 @@ def receiver() -> Iterator[Receiver]:
     receiver.stop()
 
 
-def create(pair: Pair, **fields: Any) -> str:
-    """Creates a webhook; returns its id."""
-    body = {"name": pair.name().replace("_", "-"), "url": URL, "events": [CREATED], **fields}
-    return pair.post("webhooks", body).ref("webhook.webhook_id")
-
-
 def test_create_and_read(pair: Pair) -> None:
-    webhook = create(pair, description="the üsual", secret="a secret", status="DISABLED", events=[{"entity": "PROMPT", "action": "CREATED"}, CREATED])
+    webhook = create_webhook(pair, description="the üsual", secret="a secret", status="DISABLED", events=[{"entity": "PROMPT", "action": "CREATED"}, CREATED])
     pair.get(f"webhooks/{webhook}")
-    pair.get(f"webhooks/{create(pair)}")
-    pair.get(f"webhooks/{create(pair, description='', secret='')}")
+    pair.get(f"webhooks/{create_webhook(pair)}")
+    pair.get(f"webhooks/{create_webhook(pair, description='', secret='')}")
     pair.post("webhooks", b'"{\\"name\\": \\"twice\\", \\"url\\": \\"https://93.184.216.34\\", \\"events\\": []}"')
 
 
@@ -60,14 +52,14 @@ def test_every_event(pair: Pair) -> None:
     for entity in ENTITIES:
         for action in ACTIONS:
             pair.post("webhooks", {"name": "event", "url": URL, "events": [{"entity": entity, "action": action}]})
-    webhook = create(pair, events=[{"entity": e, "action": "CREATED"} for e in ENTITIES if not e.endswith("TAG")])
+    webhook = create_webhook(pair, events=[{"entity": e, "action": "CREATED"} for e in ENTITIES if not e.endswith("TAG")])
     pair.get(f"webhooks/{webhook}")
 
 
 def test_events(pair: Pair) -> None:
     for events in EVENTS:
         pair.post("webhooks", {"name": "events", "url": URL, "events": events})
-    webhook = create(pair)
+    webhook = create_webhook(pair)
     for events in EVENTS:
         # With a status, since the official server takes its absence for ACTIVE.
         if pair.patch(f"webhooks/{webhook}", {"events": events, "status": "ACTIVE"}).succeeded():
@@ -79,7 +71,7 @@ def test_names(pair: Pair) -> None:
         *("a", "A-1._b", "x" * 62, "x" * 63, "x" * 64, "-a", "a-", ".a", "a.", "_", "a b", "a\n", "a/b", "a'b", 'a"b', "é", "0"),
         *("a--b", "a..b", "a\tb", "a\\b", "a\u2028b", "a\u00a0b"),
     )
-    webhook = create(pair)
+    webhook = create_webhook(pair)
     for name in (*names, *ODD_STRINGS):
         pair.post("webhooks", {"name": name, "url": URL, "events": [CREATED]})
         pair.patch(f"webhooks/{webhook}", {"name": name, "status": "ACTIVE"})
@@ -95,7 +87,7 @@ def test_urls(pair: Pair) -> None:
         *(" ", "\t\n", "https://[::1", "https://]/", "gopher://93.184.216.34/", "https://[2606:4700::1111]:8443/a", "https://93.184.216.34:99"),
         *("https://93.184.216.34/" + "x" * 470, "https://93.184.216.34/" + "x" * 490),
     )
-    webhook = create(pair)
+    webhook = create_webhook(pair)
     for url in (*urls, *ODD_STRINGS):
         pair.post("webhooks", {"name": "url", "url": url, "events": [CREATED]})
         pair.patch(f"webhooks/{webhook}", {"url": url, "status": "ACTIVE"})
@@ -104,7 +96,7 @@ def test_urls(pair: Pair) -> None:
 
 def test_urls_that_lead_nowhere(pair: Pair) -> None:
     """The official server takes whatever has a scheme."""
-    webhook = create(pair)
+    webhook = create_webhook(pair)
     for url in ("https://", "https:", "https:///x", "https://a b/", "https://a:99999/", "https://%/", "https://a%00b/", "https://1.2.3.4.5/"):
         pair.post("webhooks", {"name": "url", "url": url, "events": [CREATED]})
         pair.patch(f"webhooks/{webhook}", {"url": url, "status": "ACTIVE"})
@@ -112,14 +104,14 @@ def test_urls_that_lead_nowhere(pair: Pair) -> None:
 
 def test_urls_that_lead_inside(pair: Pair) -> None:
     """Nothing but what the tests' receivers listen on is allowed to the servers of the tests."""
-    webhook = create(pair)
+    webhook = create_webhook(pair)
     for host in ("10.0.0.1", "169.254.169.254", "[::ffff:10.0.0.1]", "[fd00:ec2::254]", "0xa.1", "167772161", "0.0.0.0", "[64:ff9b::a00:1]"):
         pair.post("webhooks", {"name": "url", "url": f"https://{host}/", "events": [CREATED]})
         pair.patch(f"webhooks/{webhook}", {"url": f"https://{host}/", "status": "ACTIVE"})
 
 
 def test_other_fields(pair: Pair) -> None:
-    webhook = create(pair)
+    webhook = create_webhook(pair)
     for field in ("description", "secret"):
         for value in (*ODD_STRINGS, "x" * 999, "x" * 1000, "x" * 1001):
             pair.post("webhooks", {"name": "other", "url": URL, "events": [CREATED], field: value})
@@ -127,7 +119,7 @@ def test_other_fields(pair: Pair) -> None:
                 pair.get(f"webhooks/{webhook}")
     for value in STATUSES:
         pair.post("webhooks", {"name": "other", "url": URL, "events": [CREATED], "status": value})
-        pair.patch(f"webhooks/{create(pair)}", {"status": value})
+        pair.patch(f"webhooks/{create_webhook(pair)}", {"status": value})
 
 
 def test_missing_fields(pair: Pair) -> None:
@@ -145,7 +137,7 @@ def test_missing_fields(pair: Pair) -> None:
 
 
 def test_update(pair: Pair) -> None:
-    webhook = create(pair, description="first", secret="s")
+    webhook = create_webhook(pair, description="first", secret="s")
     for body in ({"name": "new"}, {"description": "second"}, {"url": URL + "2"}, {"events": [{"entity": "PROMPT", "action": "CREATED"}]}, {"secret": "t"}):
         pair.patch(f"webhooks/{webhook}", {**body, "status": "ACTIVE"})
         pair.get(f"webhooks/{webhook}")
@@ -155,14 +147,14 @@ def test_update(pair: Pair) -> None:
 
 
 def test_an_update_without_a_status_enables_nothing(pair: Pair) -> None:
-    webhook = create(pair, status="DISABLED")
+    webhook = create_webhook(pair, status="DISABLED")
     pair.patch(f"webhooks/{webhook}", {"description": "still off"})
     pair.patch(f"webhooks/{webhook}", {"status": "DISABLED"})
     pair.get(f"webhooks/{webhook}")
 
 
 def test_delete(pair: Pair) -> None:
-    webhook = create(pair)
+    webhook = create_webhook(pair)
     pair.delete(f"webhooks/{webhook}")
     pair.delete(f"webhooks/{webhook}")
     pair.get(f"webhooks/{webhook}")
@@ -184,8 +176,8 @@ def test_unknown_webhooks(pair: Pair) -> None:
 
 def test_list(pair: Pair) -> None:
     for name in range(4):
-        create(pair, description=str(name))
-    deleted = create(pair)
+        create_webhook(pair, description=str(name))
+    deleted = create_webhook(pair)
     pair.delete(f"webhooks/{deleted}")
     page = pair.get("webhooks", max_results=2)
     second = pair.get("webhooks", max_results=1, page_token=page.ref("next_page_token"))
@@ -199,7 +191,7 @@ def test_list(pair: Pair) -> None:
 
 def test_test_without_a_receiver(pair: Pair) -> None:
     """Every bad event is refused before anything is sent."""
-    webhook = create(pair)
+    webhook = create_webhook(pair)
     for event in ({"entity": "PROMPT", "action": "SET"}, {"entity": "PROMPT", "action": "UPDATED"}, {"entity": "RUN", "action": "SET"}):
         pair.post(f"webhooks/{webhook}/test", {"event": event})
     for event in ({}, {"entity": "PROMPT"}, {"action": "SET"}, {"entity": "ENTITY_UNSPECIFIED", "action": "SET"}):
@@ -207,22 +199,22 @@ def test_test_without_a_receiver(pair: Pair) -> None:
 
 
 def test_names_of_fields_in_camel_case(pair: Pair) -> None:
-    webhook = create(pair)
+    webhook = create_webhook(pair)
     pair.patch(f"webhooks/{webhook}", {"webhookId": UNKNOWN_WEBHOOK, "status": "ACTIVE"})
 
 
 def test_test(pair: Pair, receiver: Receiver) -> None:
-    webhook = create(pair, url=receiver.url("/ok"), events=[CREATED, {"entity": "PROMPT", "action": "CREATED"}])
+    webhook = create_webhook(pair, url=receiver.url("/ok"), events=[CREATED, {"entity": "PROMPT", "action": "CREATED"}])
     for body in (None, {}, {"event": None}, {"event": CREATED}, {"event": {"entity": "PROMPT_TAG", "action": "SET"}}, {"webhook_id": "x"}):
         pair.post(f"webhooks/{webhook}/test", body)
-    pair.post(f"webhooks/{create(pair, url=receiver.url('/off'), status='DISABLED')}/test", {})
+    pair.post(f"webhooks/{create_webhook(pair, url=receiver.url('/off'), status='DISABLED')}/test", {})
     for status in (201, 204, 400, 401, 404, 410, 418, 429, 500, 501, 503):
-        pair.post(f"webhooks/{create(pair, url=receiver.url(f'/status/{status}'))}/test", {})
+        pair.post(f"webhooks/{create_webhook(pair, url=receiver.url(f'/status/{status}'))}/test", {})
 
 
 def test_test_of_what_leads_elsewhere(pair: Pair, receiver: Receiver) -> None:
     for secret in ("", "a secret"):
-        webhook = create(pair, url=receiver.url("/redirect"), secret=secret)
+        webhook = create_webhook(pair, url=receiver.url("/redirect"), secret=secret)
         pair.post(f"webhooks/{webhook}/test", {})
-    nobody = create(pair, url=f"http://127.0.0.1:{free_port()}/")
+    nobody = create_webhook(pair, url=f"http://127.0.0.1:{free_port()}/")
     pair.post(f"webhooks/{nobody}/test", {})
