@@ -11,11 +11,9 @@ import subprocess
 import time
 import uuid
 from collections import Counter
-from collections.abc import Iterator
 from typing import Any
 
 import psycopg2
-import pytest
 
 from fleet import WEBHOOKS, Fleet
 from http_client import Connection, Request
@@ -34,14 +32,6 @@ EVENTS = [
 SECRET = "a secret, übrigens"
 # The longest that the queue stands unnoticed, when another process has put something into it.
 NOTICED = 15.0
-
-
-@pytest.fixture
-def receiver() -> Iterator[Receiver]:
-    """A receiver."""
-    receiver = Receiver()
-    yield receiver
-    receiver.stop()
 
 
 class Database:
@@ -277,19 +267,20 @@ def test_what_was_allowed_once_is_looked_at_again(engine: str, fleet: Fleet, rec
     """Nothing is allowed but one address. The webhooks come from elsewhere: the official server takes any."""
     uri = fleet.database(engine, "guarded")
     server = _start(fleet, f"guarded-{engine}", uri, ferroflow_webhook_allowed_networks="127.0.0.2")
-    webhook = _create(server, "https://93.184.216.34/")
     database = Database(uri)
     port = receiver.port
-    for host in ("127.0.0.1", "localhost", "127.1", "2130706433", "[::ffff:127.0.0.1]", "0.0.0.0", "[::]", "169.254.169.254", "[64:ff9b::7f00:1]"):
-        url = f"http://{host}:{port}/stolen"
-        refused = _call(server, "PATCH", f"/{webhook}", {"url": url}, status=400)
-        assert "--webhook-allowed-networks" in refused["message"]
-        database.run("UPDATE webhooks SET url = ?", url)
+    hosts = ("127.0.0.1", "localhost", "127.1", "2130706433", "[::ffff:127.0.0.1]", "0.0.0.0", "[::]", "169.254.169.254", "[64:ff9b::7f00:1]")
+    deliveries = []
+    for url in [*(f"http://{host}:{port}/stolen" for host in hosts), f"ftp://127.0.0.2:{port}/"]:
+        webhook = _create(server, "https://93.184.216.34/")
+        refused = _call(server, "PATCH", f"/{webhook}", {"url": url}, status=400)["message"]
+        database.run("UPDATE webhooks SET url = ? WHERE webhook_id = ?", url, webhook)
         tested = _call(server, "POST", f"/{webhook}/test", {})["result"]
-        assert not tested["success"] and "sends nothing" in tested["error_message"]
-        assert "sends nothing" in _wait_until_dead(database, database.queue(webhook))
-    database.run("UPDATE webhooks SET url = ?", f"ftp://127.0.0.2:{port}/")
-    assert "Allowed schemes" in _wait_until_dead(database, database.queue(webhook))
+        reason = "Allowed schemes" if url.startswith("ftp") else "--webhook-allowed-networks"
+        assert reason in refused and reason in tested["error_message"] and not tested["success"], url
+        deliveries.append((database.queue(webhook), reason))
+    for delivery, reason in deliveries:
+        assert reason in _wait_until_dead(database, delivery)
     assert receiver.messages() == []
     server.stop()
 

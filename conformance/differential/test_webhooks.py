@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 from urllib.parse import unquote
-
-import pytest
 
 from differential.pair import Pair
 from differential.steps import ODD_STRINGS, UNKNOWN_WEBHOOK, create_webhook
@@ -30,14 +27,6 @@ EVENTS: list[Any] = [
     *([CREATED, {"entity": "PROMPT", "action": "SET"}], [{"entity": ["PROMPT"], "action": "CREATED"}]),
 ]
 STATUSES: list[Any] = ["ACTIVE", "DISABLED", "active", "", None, 0, 1, 2, 3, "1", "2", "x", 1.5, True, [], {}]
-
-
-@pytest.fixture
-def receiver() -> Iterator[Receiver]:
-    """A receiver that both servers may reach."""
-    receiver = Receiver()
-    yield receiver
-    receiver.stop()
 
 
 def test_create_and_read(pair: Pair) -> None:
