@@ -285,6 +285,17 @@ def test_what_was_allowed_once_is_looked_at_again(engine: str, fleet: Fleet, rec
     server.stop()
 
 
+def test_a_host_may_be_allowed_by_its_name(fleet: Fleet, receiver: Receiver) -> None:
+    server = _start(fleet, "named", fleet.database("sqlite", "named"), ferroflow_webhook_allowed_networks="localhost")
+    webhook = _create(server, f"http://localhost:{receiver.port}/ok", secret=SECRET)
+    assert _call(server, "POST", f"/{webhook}/test", {})["result"] == {"success": True, "response_status": 200}
+    (message,) = receiver.messages()
+    assert message.headers["host"] == f"localhost:{receiver.port}" and message.is_signed_with(SECRET)
+    body = {"name": "a", "url": receiver.url(), "events": [CREATED]}
+    assert "127.0.0.1" in _call(server, "POST", body=body, status=400)["message"]
+    server.stop()
+
+
 def test_plain_http_is_refused_by_default(fleet: Fleet, receiver: Receiver) -> None:
     uri = fleet.database("sqlite", "plain")
     server = _start(fleet, "plain", uri, mlflow_webhook_allowed_schemes="")
@@ -337,13 +348,19 @@ def test_a_user_who_may_make_no_table(fleet: Fleet, receiver: Receiver) -> None:
     ):
         database.run(statement)
     server = _start(fleet, "limited", uri.replace("postgres@", "webhooks_limited_user@"))
-    wait_until(lambda: "may not make it" in server.log(), NOTICED, server.log)
+    wait_until(lambda: "may not make the table" in server.log(), NOTICED, server.log)
     body = {"name": "a", "url": receiver.url(), "events": [CREATED]}
     refused = _call(server, "POST", body=body, status=500)
     assert refused["error_code"] == "INVALID_STATE" and "GRANT CREATE" in refused["message"]
     assert [webhook["webhook_id"] for webhook in _call(server, "GET")["webhooks"]] == ["theirs"]
     database.run("GRANT CREATE ON SCHEMA public TO webhooks_limited_user")
-    _create(server, receiver.url())
+    webhook = _create(server, receiver.url())
+    database.queue(webhook)
+    receiver.wait_for(1)
+    # A table of somebody else's is as good as none.
+    database.run(f"ALTER TABLE {TABLE} OWNER TO postgres")
+    assert _call(server, "POST", body=body, status=500)["error_code"] == "INVALID_STATE"
+    assert _call(server, "GET", f"/{webhook}")["webhook"]["webhook_id"] == webhook
     server.stop()
 
 

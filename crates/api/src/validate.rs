@@ -211,7 +211,9 @@ pub fn python_repr(text: &str) -> String {
                 out.push(c);
             }
             ' ' => out.push(' '),
-            c if c <= '\u{ff}' && (c.is_control() || c.is_whitespace()) => out.push_str(&format!("\\x{:02x}", c as u32)),
+            c if c <= '\u{ff}' && (c.is_control() || c.is_whitespace()) => {
+                out.push_str(&format!("\\x{:02x}", c as u32))
+            }
             c if c.is_whitespace() => out.push_str(&format!("\\u{:04x}", c as u32)),
             c => out.push(c),
         }

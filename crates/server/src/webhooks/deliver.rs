@@ -19,6 +19,8 @@ use tokio::time::{Instant, sleep, sleep_until};
 const LOOK: Duration = Duration::from_secs(5);
 /// How often it is looked for a queue where there is none.
 const LOOK_FOR_QUEUE: Duration = Duration::from_secs(60);
+/// How long to wait at the least after a look that found nothing: changes that nobody wants to know of come by the thousand.
+const BREATH: Duration = Duration::from_millis(50);
 /// How long the outcome of a try may take to be recorded, beyond the try itself, before another replica may try.
 const RECORDING: Duration = Duration::from_secs(60);
 /// The pause before the first try again; it doubles each time.
@@ -39,7 +41,7 @@ pub async fn run(app: App, stop: impl Future<Output = ()>) {
         let (app, tasks) = (&desk.app, &mut desk.tasks);
         tokio::select! {
             () = &mut stop => break,
-            () = app.webhooks().wake.notified() => {}
+            () = app.webhooks().wake.notified() => sleep_until(desk.not_before).await,
             Some(done) = tasks.join_next_with_id() => desk.end(done),
             () = sleep_until(next) => {}
         }
@@ -59,6 +61,8 @@ struct Desk {
     /// When the first of those is due that are tried again.
     next_retry: Option<Instant>,
     next_purge: Instant,
+    /// When the next look may be, if nothing but a change asks for it.
+    not_before: Instant,
     /// Whether the queue is known to be there.
     table: Option<Table>,
     /// Whether the database failed the last time.
@@ -75,6 +79,7 @@ impl Desk {
             owners: HashMap::new(),
             next_retry: None,
             next_purge: Instant::now(),
+            not_before: Instant::now(),
             table: None,
             failing: false,
         }
@@ -86,6 +91,7 @@ impl Desk {
         if self.next_retry.is_some_and(|at| at <= now) {
             self.next_retry = None;
         }
+        let begun = self.tasks.len();
         match self.try_look().await {
             Ok(()) => self.failing = false,
             Err(error) => {
@@ -94,6 +100,9 @@ impl Desk {
                 }
                 self.failing = true;
             }
+        }
+        if self.tasks.len() == begun {
+            self.not_before = Instant::now() + BREATH;
         }
         let pause = match self.table {
             Some(Table::There) | None => LOOK,
@@ -108,8 +117,8 @@ impl Desk {
             let found = webhooks::prepare(self.app.db()).await?;
             if found == Table::Forbidden && self.table != Some(Table::Forbidden) {
                 tracing::warn!(
-                    "nobody is told by webhooks: the table ferroflow_webhook_deliveries is missing, and this user of the database \
-                     may not make it; GRANT CREATE ON SCHEMA .. TO the user, or create it as docs/webhooks.md has it"
+                    "nobody is told by webhooks: this user of the database may not make the table ferroflow_webhook_deliveries, or \
+                     not write to it; GRANT CREATE ON SCHEMA .. TO the user, or make it as docs/webhooks.md has it"
                 );
             }
             self.table = Some(found);

@@ -122,13 +122,14 @@ impl Allowed {
 }
 
 fn is_host(text: &str) -> bool {
-    let label = |label: &str| {
+    let is_label = |label: &str| {
         !label.is_empty() && label.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
     };
+    let text = text.trim_end_matches('.');
     // What ends in a number is an address, and was none.
     let ends_in_a_number =
         text.rsplit('.').next().is_some_and(|last| last.bytes().all(|b| b.is_ascii_digit()));
-    text.trim_end_matches('.').split('.').all(label) && !ends_in_a_number
+    text.split('.').all(is_label) && !ends_in_a_number
 }
 
 /// Reads a URL as it is connected to.

@@ -90,9 +90,9 @@ impl Sender {
         body: String,
     ) -> Result<Answer, NotSent> {
         // What was right when the webhook was made need not be so any more, and MLflow's own server makes webhooks, too.
-        api::webhook_url(&target.url, &self.schemes).map_err(|e| NotSent::Refused(e.message))?;
         let url = guard::parse(&target.url)
             .map_err(|reason| NotSent::Refused(format!("its URL cannot be used: {reason}")))?;
+        api::webhook_url(&target.url, &self.schemes).map_err(|e| NotSent::Refused(e.message))?;
         self.allowed.check_address(&url).map_err(|blocked| NotSent::Refused(blocked.to_string()))?;
         let signature = |secret: &str| -> Result<_, NotSent> {
             let missing = || {

@@ -13,7 +13,7 @@ pub enum Table {
     There,
     /// Nobody needed it yet.
     NotNeeded,
-    /// It is needed, and this user of the database may not make it.
+    /// It is needed, and this user of the database may not make it, or not use the one that is there.
     Forbidden,
 }
 
@@ -34,25 +34,50 @@ const CREATE: &str = "
     );
     CREATE INDEX ferroflow_webhook_deliveries_due ON ferroflow_webhook_deliveries (webhook_id, state, due_at)";
 
-const POSTGRES_EXISTS: &str = "SELECT to_regclass('ferroflow_webhook_deliveries') IS NOT NULL";
-const SQLITE_EXISTS: &str = "
-    SELECT EXISTS (SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'ferroflow_webhook_deliveries')";
+const POSTGRES_STATE: &str = "
+    SELECT CASE WHEN t IS NULL THEN 'missing'
+                WHEN has_table_privilege(t, 'SELECT') AND has_table_privilege(t, 'INSERT')
+                     AND has_table_privilege(t, 'UPDATE') AND has_table_privilege(t, 'DELETE') THEN 'there'
+                ELSE 'closed' END
+    FROM (SELECT to_regclass('ferroflow_webhook_deliveries')) AS named (t)";
+const SQLITE_STATE: &str = "
+    SELECT CASE WHEN EXISTS (SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'ferroflow_webhook_deliveries')
+                THEN 'there' ELSE 'missing' END";
 
-/// Whether the table is there.
-pub(super) async fn exists(tx: &mut Tx<'_>) -> Result<bool> {
+#[derive(PartialEq)]
+enum State {
+    There,
+    Missing,
+    /// Somebody else's.
+    Closed,
+}
+
+async fn state(tx: &mut Tx<'_>) -> Result<State> {
     let sql = match tx.dialect() {
-        Dialect::Postgres => POSTGRES_EXISTS,
-        Dialect::Sqlite => SQLITE_EXISTS,
+        Dialect::Postgres => POSTGRES_STATE,
+        Dialect::Sqlite => SQLITE_STATE,
     };
-    Ok(tx.first(sql, &[], |row| row.bool(0)).await? == Some(true))
+    let state = tx.first(sql, &[], |row| row.text(0)).await?;
+    Ok(match state.as_deref() {
+        Some("there") => State::There,
+        Some("closed") => State::Closed,
+        _ => State::Missing,
+    })
+}
+
+/// Whether the table is there, and open to this user of the database.
+pub(super) async fn exists(tx: &mut Tx<'_>) -> Result<bool> {
+    Ok(state(tx).await? == State::There)
 }
 
 const MAY_CREATE: &str = "SELECT has_schema_privilege(current_schema(), 'CREATE')";
 
-/// Makes the table if it is not there; answers whether it is there now.
+/// Makes the table if it is not there; answers whether there is one now.
 pub(super) async fn ensure(tx: &mut Tx<'_>) -> Result<bool> {
-    if exists(tx).await? {
-        return Ok(true);
+    match state(tx).await? {
+        State::There => return Ok(true),
+        State::Closed => return Ok(false),
+        State::Missing => {}
     }
     if tx.dialect() == Dialect::Postgres {
         if tx.first(MAY_CREATE, &[], |row| row.bool(0)).await? != Some(true) {
@@ -77,8 +102,8 @@ pub(super) async fn require(tx: &mut Tx<'_>) -> Result<()> {
         return Ok(());
     }
     Err(invalid_state(
-        "Webhooks need the table ferroflow_webhook_deliveries, and the server's user of the database may not make it. Let the \
-         operator run GRANT CREATE ON SCHEMA .. TO that user, or create the table as docs/webhooks.md has it.",
+        "Webhooks need the table ferroflow_webhook_deliveries, and the server's user of the database may not make it, or not \
+         write to it. Let the operator run GRANT CREATE ON SCHEMA .. TO that user, or make the table as docs/webhooks.md has it.",
     )
     .into())
 }
