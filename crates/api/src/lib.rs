@@ -5,6 +5,7 @@ pub mod datasets;
 pub mod error;
 pub mod experiments;
 pub mod histories;
+mod iso_time;
 pub mod log_model;
 pub mod logged_models;
 pub mod metrics;

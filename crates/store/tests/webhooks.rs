@@ -71,7 +71,7 @@ fn model_created(name: &str) -> Change {
 }
 
 async fn add(db: &Db, change: Change) -> u64 {
-    db.write(move |tx| Box::pin(queue::add(tx, change, Subject::Model, 7))).await.expect("queued")
+    db.write(move |tx| Box::pin(queue::add(tx, change, Subject::Model))).await.expect("queued")
 }
 
 async fn waiting(db: &Db) -> Option<Vec<String>> {
@@ -233,7 +233,7 @@ async fn who_wants_to_know_is_told() {
         assert_eq!(deliveries[0].event, "registered_model.created");
         let said: serde_json::Value = serde_json::from_str(&deliveries[0].body).expect("JSON");
         assert_eq!(said["data"]["name"], "m");
-        assert_eq!(said["timestamp"], "1970-01-01T00:00:00.007000+00:00");
+        assert!(said["timestamp"].as_str().is_some_and(|time| time.starts_with("20")), "{said}");
     })
     .await;
 }
@@ -244,7 +244,7 @@ async fn a_change_that_is_undone_is_not_told() {
         create(&db, new_webhook("w", 1)).await.expect("made");
         let undone = db.write(|tx| {
             Box::pin(async move {
-                queue::add(tx, model_created("m"), Subject::Model, 1).await?;
+                queue::add(tx, model_created("m"), Subject::Model).await?;
                 Err::<(), _>(Error::Api(api::error::invalid("undone")))
             })
         });
@@ -415,7 +415,7 @@ async fn a_user_who_may_make_no_table_is_told_so() {
             Box::pin(async move {
                 tx.script(insert).await?;
                 tx.script("SET LOCAL ROLE webhooks_limited").await?;
-                queue::add(tx, model_created("m"), Subject::Model, 1).await
+                queue::add(tx, model_created("m"), Subject::Model).await
             })
         });
         assert_eq!(queued.await.expect("done"), 0);

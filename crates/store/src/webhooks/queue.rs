@@ -39,7 +39,7 @@ const ENQUEUE: Bulk = Bulk {
 ///
 /// # Errors
 /// Of the database.
-pub async fn add(tx: &mut Tx<'_>, change: Change, of: Subject, now_ms: i64) -> Result<u64> {
+pub async fn add(tx: &mut Tx<'_>, change: Change, of: Subject) -> Result<u64> {
     let Some((event, data)) = change.event(of) else { return Ok(0) };
     let names = [event.entity().name().into(), event.action().name().into()];
     let webhooks = tx.all(INTERESTED, &names, |row| row.text(0)).await?;
@@ -52,7 +52,7 @@ pub async fn add(tx: &mut Tx<'_>, change: Change, of: Subject, now_ms: i64) -> R
         Column::Texts(webhooks.iter().map(|_| new_id()).collect()),
         Column::Texts(webhooks),
         Column::Texts(vec![event.to_string(); n]),
-        Column::Texts(vec![message(event, &data, now_ms); n]),
+        Column::Texts(vec![message(event, &data, now); n]),
         Column::Texts(vec!["pending".into(); n]),
         Column::Ints(vec![now; n]),
         Column::Ints(vec![now; n]),
