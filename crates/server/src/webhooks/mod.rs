@@ -2,7 +2,7 @@
 //! server send to.
 //!
 //! What is to be told is queued with the change itself (`store::webhooks::queue`). [`deliver::run`] takes it from there, in every
-//! replica; [`turns`] keeps a slow receiver from holding up others, [`send`] makes the request, and [`guard`] decides where it
+//! replica; `turns` keeps a slow receiver from holding up others, [`send`] makes the request, and [`guard`] decides where it
 //! may go.
 
 pub mod deliver;
