@@ -12,6 +12,7 @@ import pytest
 
 from fleet import Fleet
 from object_stores import ObjectStores
+from receiver import Receiver
 from servers import ENGINES, REPOSITORY
 
 CONFORMANCE = Path(__file__).resolve().parent
@@ -73,6 +74,14 @@ def object_stores(session_directory: Path) -> Iterator[ObjectStores]:
         yield stores
     finally:
         stores.stop()
+
+
+@pytest.fixture
+def receiver() -> Iterator[Receiver]:
+    """A receiver of webhooks, which both servers may reach."""
+    receiver = Receiver()
+    yield receiver
+    receiver.stop()
 
 
 @pytest.fixture(params=ENGINES)

@@ -73,6 +73,7 @@ SEARCHES = ("POST runs/search", "POST experiments/search")
 REGISTRY_SEARCHES = ("GET registered-models/search", "GET model-versions/search")
 OF_AN_EXPERIMENT = tuple(f"POST experiments/{verb}" for verb in ("delete", "restore", "update", "set-experiment-tag", "delete-experiment-tag"))
 INTO_AN_EXPERIMENT = ("POST runs/create", "POST logged-models")
+WEBHOOKS = ("POST webhooks", "PATCH webhooks/*", "POST webhooks/*/test")
 # An id that is no int64. The official server knows only those that are.
 NO_INT64 = r"(?!-?\d{1,18} exists)"
 
@@ -131,6 +132,12 @@ CRASHES: tuple[Case, ...] = (
     Case(REGISTRY_SEARCHES, DONE, asked=r"max_results(=1(\.0|e3)&|\": (null|\"1\.0\"|\"1e3\"))"),
     Case(REGISTRY_SEARCHES, INVALID, r"`order_by` contains duplicate fields: \[.*\]"),
     Case(("GET model-versions/get-artifact",), INVALID, _missing_value("version")),
+    # Webhooks
+    Case(("POST webhooks", "PATCH webhooks/*"), INVALID, _missing_value(r"events\[\d+\]\.(entity|action)")),
+    Case(("POST webhooks/*/test",), INVALID, _missing_value(r"event\.(entity|action)")),
+    Case(WEBHOOKS, INVALID, rf"Invalid request: .* is no (entity|action) of events\.{SEE_DOCS}"),
+    Case(WEBHOOKS, INVALID, rf"Invalid request: invalid type: .*, expected an object\.{SEE_DOCS}"),
+    Case(("GET webhooks",), INVALID, r"Invalid page token, parsed value=None"),
     # Models in the old way
     Case(("POST runs/log-model",), INVALID, r"Malformed model info\. \n .* \n is not a valid JSON object\."),
 )
@@ -141,6 +148,7 @@ LONG_TEXTS = (
     *("POST runs/outputs", "POST logged-models", "POST logged-models/*/params", "PATCH logged-models/*/tags"),
     *("POST registered-models/create", "POST registered-models/rename", "PATCH registered-models/update", "POST registered-models/set-tag"),
     *("POST model-versions/create", "PATCH model-versions/update"),
+    *("POST webhooks", "PATCH webhooks/*"),
 )
 
 DATABASE_TEXTS: tuple[Case, ...] = (
@@ -164,8 +172,9 @@ DATABASE_TEXTS: tuple[Case, ...] = (
     Case(("POST runs/outputs",), DONE, asked=r'"models": \[\{[^{}]*\}\]'),
     Case(("POST runs/log-metric", "POST runs/log-batch"), DONE, asked=r'"value": "NaN"'),
     Case(("POST runs/log-metric",), MISSING, r"Logged model with ID '.*' not found\."),
+    Case(("POST webhooks", "PATCH webhooks/*"), REFUSED, r"The event '[a-z_.]+' is given more than once; give it once\."),
     # Searches
-    Case((*SEARCHES, *REGISTRY_SEARCHES, "GET metrics/get-history"), INVALID, r"Invalid page token, parsed value=\{'offset': -1\}"),
+    Case((*SEARCHES, *REGISTRY_SEARCHES, "GET metrics/get-history", "GET webhooks"), INVALID, r"Invalid page token, parsed value=\{'offset': -1\}"),
     Case(("GET registered-models/search",), INVALID, r"Invalid value for max_results\. It must be a positive integer, but got -\d+"),
     Case(("GET model-versions/search",), INVALID, r"Lists of values can only be used with the comparators IN and NOT IN\."),
     Case(("GET metrics/get-history-bulk",), INVALID, r"max_results must be a number from 0, not '-\d+'\."),

@@ -9,6 +9,13 @@ from postgres import Cluster, start_cluster
 from servers import Server, backend_uri, start_ferroflow, start_official
 
 Environment = tuple[tuple[str, str], ...]
+# Receivers of webhooks listen on this machine and speak plain HTTP; both servers read each other's secrets.
+WEBHOOKS = {
+    "MLFLOW_WEBHOOK_ALLOWED_SCHEMES": "http,https",
+    "MLFLOW_WEBHOOK_SECRET_ENCRYPTION_KEY": "cw_0x689RpI-jtRR7oE8h_eQsKImvJapLeSbXpwF4e4=",
+    "MLFLOW_WEBHOOK_REQUEST_MAX_RETRIES": "0",
+    "FERROFLOW_WEBHOOK_ALLOWED_NETWORKS": "127.0.0.1",
+}
 
 
 class Fleet:
@@ -62,7 +69,7 @@ class Fleet:
             name = f"{role}-{engine}-{len(self._shared)}"
             kind = self.candidate_kind if role == "candidate" else role
             uri = backend_uri(engine, self.directory / name, self.cluster, role)
-            server = self.start(kind, name, uri, environment)
+            server = self.start(kind, name, uri, (*WEBHOOKS.items(), *environment))
             first = OFFICIAL_FIRST_ID if role == "official" else CANDIDATE_FIRST_ID
             start_experiment_ids_at(uri, first)
             self._shared[key] = server

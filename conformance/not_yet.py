@@ -6,7 +6,6 @@ A pattern is a method and a path as in `fnmatch`. A listed route that is served,
 from __future__ import annotations
 
 NOT_YET: dict[str, tuple[str, ...]] = {
-    "webhooks": ("* /*api/2.0/mlflow/webhooks*",),
     "traces": (
         "* /*api/2.0/mlflow/traces*",
         "* /*api/3.0/mlflow/traces",

@@ -16,6 +16,7 @@ from mlflow.store.tracking.dbmodels.initial_models import Base
 from sqlalchemy import Column, MetaData, Table
 
 from postgres import Cluster
+from schema import is_own_table
 
 ROWS = 3
 # What check constraints allow.
@@ -88,7 +89,7 @@ def read_rows(uri: str) -> dict[str, list[str]]:
     """All rows of all tables, in an order that does not depend on where they lie."""
     database = sqlalchemy.create_engine(uri)
     with database.connect() as connection:
-        names = sqlalchemy.inspect(database).get_table_names()
+        names = [name for name in sqlalchemy.inspect(database).get_table_names() if not is_own_table(name)]
         found = {}
         for name in names:
             columns = [column["name"] for column in sqlalchemy.inspect(database).get_columns(name)]

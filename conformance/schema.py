@@ -9,6 +9,7 @@ from typing import Any
 import sqlalchemy
 from sqlalchemy import Connection
 
+OWN_PREFIX = "ferroflow_"
 SPACE = re.compile(r"\s+")
 TABLE_CONSTRAINT = re.compile(r"(CONSTRAINT|PRIMARY|UNIQUE|CHECK|FOREIGN)\b", re.IGNORECASE)
 
@@ -53,6 +54,11 @@ class Schema:
     version: str
 
 
+def is_own_table(name: str) -> bool:
+    """Whether Ferroflow has added this table to MLflow's. They come when they are needed, and no comparison looks at them."""
+    return name.startswith(OWN_PREFIX)
+
+
 def read_schema(uri: str, version_table: str = "alembic_version") -> Schema:
     """The schema of the database, and the version that this table has."""
     engine = sqlalchemy.create_engine(uri)
@@ -60,6 +66,7 @@ def read_schema(uri: str, version_table: str = "alembic_version") -> Schema:
         with engine.connect() as connection:
             is_sqlite = engine.dialect.name == "sqlite"
             tables = _sqlite_tables(connection) if is_sqlite else _postgres_tables(connection)
+            tables = {name: table for name, table in tables.items() if not is_own_table(name)}
             others = [tuple(row) for row in _rows(connection, SQLITE_OTHERS if is_sqlite else POSTGRES_OTHERS)]
             (version,) = (row[0] for row in _rows(connection, f"SELECT version_num FROM {version_table}"))
             return Schema(tables, others, version)

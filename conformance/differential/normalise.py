@@ -20,6 +20,7 @@ from servers import Server
 
 MODEL_ID = re.compile(r"(?<![0-9a-zA-Z])m-[0-9a-f]{32}(?![0-9a-zA-Z])")
 RUN_ID = re.compile(r"(?<![0-9a-zA-Z])[0-9a-f]{32}(?![0-9a-zA-Z])")
+WEBHOOK_ID = re.compile(r"(?<![0-9a-zA-Z])[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}(?![0-9a-zA-Z])")
 RANDOM_NAME = re.compile(r"[a-z]+-[a-z]+-\d{1,4}")
 # Python's sets in messages come in an order that changes from process to process.
 PYTHON_SET = re.compile(r"\{'[^'{}]*'(?:, '[^'{}]*')*\}")
@@ -108,6 +109,7 @@ class Normaliser:
         text = DATABASE_TEXT.sub(DATABASE_TEXT_MARK, text)
         text = PYTHON_SET.sub(lambda match: "{" + ", ".join(sorted(match.group()[1:-1].split(", "))) + "}", text)
         text = PYTHON_ADDRESS.sub(" at <address>>", text)
+        text = WEBHOOK_ID.sub(self._numbered("webhook"), text)
         text = MODEL_ID.sub(self._numbered("model"), text)
         text = RUN_ID.sub(self._numbered("run"), text)
         text = EXPERIMENT_ID.sub(self._numbered("experiment"), text)

@@ -9,6 +9,9 @@ from differential.pair import Pair
 UNKNOWN_RUN = "0123456789abcdef0123456789abcdef"
 UNKNOWN_MODEL = "m-0123456789abcdef0123456789abcdef"
 UNKNOWN_EXPERIMENT = "739999"
+UNKNOWN_WEBHOOK = "0c2d6c9a-9d2c-4a8e-bb0e-0123456789ab"
+# A public address, so that nothing has to be resolved; nothing is sent to it.
+PUBLIC_URL = "https://93.184.216.34/hook"
 MAX_INT64 = 2**63 - 1
 MIN_INT64 = -(2**63)
 # Values of the wrong type, or at the edge, for a field that takes a string.
@@ -34,6 +37,12 @@ def create_run(pair: Pair, experiment: str, start_time: int = 1, **fields: Any) 
 def create_model(pair: Pair, experiment: str, **fields: Any) -> str:
     """Creates a logged model; returns its id."""
     return pair.post("logged-models", {"experiment_id": experiment, **fields}).ref("model.info.model_id")
+
+
+def create_webhook(pair: Pair, **fields: Any) -> str:
+    """Creates a webhook that is told of new models; returns its id."""
+    body = {"name": pair.name("webhook"), "url": PUBLIC_URL, "events": [{"entity": "REGISTERED_MODEL", "action": "CREATED"}], **fields}
+    return pair.post("webhooks", body).ref("webhook.webhook_id")
 
 
 def log_batch(pair: Pair, run: str, metrics: Any = (), params: Any = (), tags: Any = ()) -> None:

@@ -12,15 +12,16 @@ import pytest
 
 from differential.pair import Pair
 from differential.registry_steps import create_registered_model, create_version
-from differential.steps import MAX_INT64, UNKNOWN_EXPERIMENT, UNKNOWN_MODEL, UNKNOWN_RUN
-from differential.steps import create_experiment, create_model, create_run, dataset
+from differential.steps import MAX_INT64, PUBLIC_URL, UNKNOWN_EXPERIMENT, UNKNOWN_MODEL, UNKNOWN_RUN, UNKNOWN_WEBHOOK
+from differential.steps import create_experiment, create_model, create_run, create_webhook, dataset
 
 MISSING = object()
 BAD_VALUES: list[Any] = [MISSING, None, "", 31, 1.5, True, [], {}, "x" * 9001, "🚀 ünïcode 漢字", MAX_INT64 + 1, "NaN", ["a"]]
 AJAX_ONLY = {"experiments/search-datasets"}
-EXPERIMENT, RUN, MODEL, REGISTERED = "<experiment>", "<run>", "<model>", "<registered model>"
+EXPERIMENT, RUN, MODEL, REGISTERED, WEBHOOK = "<experiment>", "<run>", "<model>", "<registered model>", "<webhook>"
 VERSION = {"name": REGISTERED, "version": "1"}
 TAG = {"key": "k", "value": "v"}
+EVENT = {"entity": "PROMPT", "action": "CREATED"}
 METRIC = {"key": "m", "value": 1.5, "timestamp": 3, "step": 2}
 GOOD_BODIES: dict[str, dict[str, Any]] = {
     "POST experiments/create": {"name": "<name>", "artifact_location": "s3://bucket/x", "tags": [TAG]},
@@ -56,6 +57,8 @@ GOOD_BODIES: dict[str, dict[str, Any]] = {
     "POST model-versions/set-tag": {**VERSION, **TAG},
     "DELETE model-versions/delete-tag": {**VERSION, "key": "k"},
     "DELETE model-versions/delete": {"name": REGISTERED, "version": "9"},
+    "POST webhooks": {"name": "<name>", "url": PUBLIC_URL, "events": [EVENT], "description": "d", "secret": "s", "status": "ACTIVE"},
+    "PATCH webhooks/<webhook>": {"name": "n", "url": PUBLIC_URL, "events": [EVENT], "description": "d", "secret": "s", "status": "ACTIVE"},
 }
 
 
@@ -63,6 +66,7 @@ GOOD_BODIES: dict[str, dict[str, Any]] = {
 def test_bad_fields(route: str, pair: Pair) -> None:
     experiment = create_experiment(pair)
     real = {EXPERIMENT: experiment, RUN: create_run(pair, experiment), MODEL: create_model(pair, experiment)}
+    real[WEBHOOK] = create_webhook(pair)
     for body in _bodies(GOOD_BODIES[route]):
         # What is refused here and not there must not show in the answers after it.
         _call(pair, route, body, {**real, REGISTERED: _registered(pair, route)})
@@ -104,6 +108,7 @@ def test_routes_of_a_deleted_experiment(pair: Pair) -> None:
     experiment = create_experiment(pair)
     real = {EXPERIMENT: experiment, RUN: create_run(pair, experiment), MODEL: create_model(pair, experiment)}
     real[REGISTERED] = create_registered_model(pair)
+    real[WEBHOOK] = create_webhook(pair)
     pair.post("experiments/delete", {"experiment_id": experiment})
     for route, body in GOOD_BODIES.items():
         _call(pair, route, body, real)
@@ -115,7 +120,7 @@ def test_routes_of_a_deleted_experiment(pair: Pair) -> None:
 
 
 def test_unknown_parents(pair: Pair) -> None:
-    unknown = {EXPERIMENT: UNKNOWN_EXPERIMENT, RUN: UNKNOWN_RUN, MODEL: UNKNOWN_MODEL, REGISTERED: pair.name()}
+    unknown = {EXPERIMENT: UNKNOWN_EXPERIMENT, RUN: UNKNOWN_RUN, MODEL: UNKNOWN_MODEL, WEBHOOK: UNKNOWN_WEBHOOK, REGISTERED: pair.name()}
     for route, body in GOOD_BODIES.items():
         _call(pair, route, body, unknown)
 
@@ -123,7 +128,9 @@ def test_unknown_parents(pair: Pair) -> None:
 def _call(pair: Pair, route: str, body: dict[str, Any], ids: dict[str, str]) -> None:
     method, _, path = route.partition(" ")
     prefix = "/ajax-api" if path in AJAX_ONLY else pair.prefix
-    pair.send(method, f"{prefix}/2.0/mlflow/{path.replace(MODEL, ids[MODEL])}", body=_filled(body, {**ids, "<name>": pair.name()}))
+    for name in (MODEL, WEBHOOK):
+        path = path.replace(name, ids.get(name, name))
+    pair.send(method, f"{prefix}/2.0/mlflow/{path}", body=_filled(body, {**ids, "<name>": pair.name()}))
 
 
 def _bodies(good: dict[str, Any]) -> Iterator[dict[str, Any]]:

@@ -214,7 +214,11 @@ pub fn python_repr(text: &str) -> String {
                 out.push('\\');
                 out.push(c);
             }
-            c if c.is_control() => out.push_str(&format!("\\x{:02x}", c as u32)),
+            ' ' => out.push(' '),
+            c if c <= '\u{ff}' && (c.is_control() || c.is_whitespace()) => {
+                out.push_str(&format!("\\x{:02x}", c as u32))
+            }
+            c if c.is_whitespace() => out.push_str(&format!("\\u{:04x}", c as u32)),
             c => out.push(c),
         }
     }

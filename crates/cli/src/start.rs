@@ -5,13 +5,15 @@ use crate::opening::{self, Opening};
 use crate::{banner, log};
 use artifacts::{ABANDONED_AFTER, Environment, Fault, LocalStore, Store, Stores};
 use server::listen::{self, End};
-use server::{App, Clock, Gate, Settings};
+use server::{App, Clock, Gate, Settings, webhooks};
 use std::io::{self, Write};
 use std::path::Path;
 use std::time::{Duration, Instant};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
-use tokio::time::timeout;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+use tokio::time::{Instant as Deadline, timeout, timeout_at};
 
 /// How long a start may take before requests are answered that it is not done.
 const MOMENT: Duration = Duration::from_secs(1);
@@ -69,8 +71,10 @@ async fn run(options: &ServerOptions, started: Instant) -> Result<End, Failure> 
     }
     let gate = Gate::new(&settings);
     let grace = options.network.grace();
-    let stop = async move {
+    let (told, stopping) = watch::channel(None);
+    let stop = async {
         signals.next().await;
+        told.send_replace(Some(Deadline::now() + grace));
         tracing::info!("stopping: finishing the requests in flight, for up to {} s", grace.as_secs());
         signals
     };
@@ -102,21 +106,45 @@ async fn run(options: &ServerOptions, started: Instant) -> Result<End, Failure> 
         for warning in options.security.warnings() {
             tracing::warn!("{warning}");
         }
-        gate.open(server::router(App::with_registry(db, registry_db, settings, clock)));
-        Ok(())
+        let app = App::with_registry(db, registry_db, settings, clock);
+        gate.open(server::router(app.clone()));
+        Ok(deliveries(app, stopping.clone()))
     };
-    let failed = async {
-        match opening.await {
-            Err(failure) => failure,
-            Ok(()) => std::future::pending().await,
+    tokio::pin!(serving);
+    let opened = tokio::select! {
+        end = &mut serving => Err(end),
+        opened = opening => Ok(opened?),
+    };
+    let end = match opened {
+        Ok(delivering) => {
+            let end = serving.await;
+            if end == End::Finished {
+                finish(delivering, &stopping).await;
+            }
+            end
         }
-    };
-    let end = tokio::select! {
-        end = serving => end,
-        failure = failed => return Err(failure),
+        Err(end) => end,
     };
     tracing::info!("stopped");
     Ok(end)
+}
+
+/// Tells webhooks, until the server is told to stop.
+fn deliveries(app: App, mut stopping: watch::Receiver<Option<Deadline>>) -> Option<JoinHandle<()>> {
+    if app.settings().artifacts_only {
+        return None;
+    }
+    let stop = async move { drop(stopping.wait_for(Option::is_some).await) };
+    Some(tokio::spawn(webhooks::deliver::run(app, stop)))
+}
+
+/// Lets what is being sent to webhooks arrive, for as long as requests may still run. What does not is sent again, by another
+/// process or the next one.
+async fn finish(delivering: Option<JoinHandle<()>>, stopping: &watch::Receiver<Option<Deadline>>) {
+    let deadline = *stopping.borrow();
+    if let (Some(delivering), Some(deadline)) = (delivering, deadline) {
+        drop(timeout_at(deadline, delivering).await);
+    }
 }
 
 fn settings(options: &ServerOptions, working_dir: &Path) -> Result<Settings, String> {
@@ -134,6 +162,7 @@ fn settings(options: &ServerOptions, working_dir: &Path) -> Result<Settings, Str
         artifacts_only: options.artifacts.artifacts_only,
         direct_downloads: options.artifacts.direct_downloads,
         max_transfers: options.artifacts.max_transfers(),
+        webhooks: options.webhooks.settings()?,
         limits: options.limits(),
         security: options.security.rules()?,
     })

@@ -105,6 +105,9 @@ fn wrong_values_are_one_sentence() {
         ("MLFLOW_SERVE_ARTIFACTS", "2", "--serve-artifacts"),
         ("MLFLOW_BACKEND_STORE_URI", "nonsense://x", "--backend-store-uri"),
         ("FERROFLOW_LOG", "loud", "--log-level"),
+        ("FERROFLOW_WEBHOOK_ALLOWED_NETWORKS", "https://x", "--webhook-allowed-networks"),
+        ("MLFLOW_WEBHOOK_ALLOWED_SCHEMES", "https,ftp", "--webhook-allowed-schemes"),
+        ("MLFLOW_WEBHOOK_SECRET_ENCRYPTION_KEY", "short", "32 bytes"),
     ] {
         assert_fails(&run(folder.path(), &["server"], &[(name, value)]), 2, &[word]);
     }

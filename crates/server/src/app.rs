@@ -3,6 +3,7 @@
 use crate::readiness::Readiness;
 use crate::security::Security;
 use crate::transfers::Transfers;
+use crate::webhooks::{WebhookSettings, Webhooks};
 use api::uri::Locations;
 use api::validate::Limits;
 use std::path::PathBuf;
@@ -19,6 +20,7 @@ struct Inner {
     ingest: Ingest,
     readiness: Readiness,
     transfers: Transfers,
+    webhooks: Webhooks,
     db: Db,
     registry: Option<Db>,
     settings: Settings,
@@ -50,6 +52,8 @@ pub struct Settings {
     pub locations: Locations,
     /// Limits on names and values.
     pub limits: Limits,
+    /// Where webhooks may lead, and how long is tried.
+    pub webhooks: WebhookSettings,
     /// The checks of Host and Origin; `None` under `--disable-security-middleware`.
     pub security: Option<Security>,
 }
@@ -75,7 +79,8 @@ impl App {
     pub fn with_registry(db: Db, registry: Option<Db>, settings: Settings, clock: Clock) -> Self {
         let (ingest, readiness) = (Ingest::new(db.clone()), Readiness::default());
         let transfers = Transfers::new(settings.max_transfers);
-        Self(Arc::new(Inner { ingest, readiness, transfers, db, registry, settings, clock }))
+        let webhooks = Webhooks::new(&settings.webhooks);
+        Self(Arc::new(Inner { ingest, readiness, transfers, webhooks, db, registry, settings, clock }))
     }
 
     /// The database.
@@ -106,6 +111,11 @@ impl App {
     /// The turns of requests that move files.
     pub fn transfers(&self) -> &Transfers {
         &self.0.transfers
+    }
+
+    /// What tells webhooks.
+    pub fn webhooks(&self) -> &Webhooks {
+        &self.0.webhooks
     }
 
     /// The operator's choices.

@@ -129,6 +129,7 @@ mod tests {
             ui: None,
             artifacts_only: false,
             direct_downloads: false,
+            webhooks: crate::webhooks::WebhookSettings::default(),
             max_transfers: 1,
             locations: api::uri::Locations::default(),
             limits: api::validate::Limits::default(),

@@ -17,6 +17,7 @@ pub mod security;
 pub mod sources;
 pub mod transfers;
 pub mod ui;
+pub mod webhooks;
 
 pub use app::{App, Clock, Settings};
 pub use gate::Gate;

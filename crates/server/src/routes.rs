@@ -6,7 +6,7 @@
 use crate::app::App;
 use crate::handlers::{
     artifact_proxy, artifacts, datasets, experiments, health, logged_models, metrics, model_versions,
-    multipart, registered_models, runs,
+    multipart, registered_models, runs, webhooks,
 };
 use crate::security::GuardLayer;
 use crate::{respond, transfers, ui};
@@ -31,6 +31,8 @@ pub enum Needs {
     Edit(On),
     /// To delete the object or bring it back.
     Manage(On),
+    /// To be an administrator: what it shows or changes is everybody's, or may hold secrets.
+    Admin,
 }
 
 /// The object a request names, and how.
@@ -120,7 +122,7 @@ impl Route {
 /// Every route there is.
 #[rustfmt::skip]
 pub fn table() -> Vec<Route> {
-    use Needs::{Edit, Manage, Nothing, Read, User};
+    use Needs::{Admin, Edit, Manage, Nothing, Read, User};
     use On::{ArtifactPath, Experiment, ExperimentName, Experiments, LoggedModel, RegisteredModel, Run, Runs};
     vec![
         route(M::GET,  "health",  health::health,  Nothing).at_root().always(),
@@ -203,6 +205,14 @@ pub fn table() -> Vec<Route> {
         route(M::GET,  "2.0/mlflow/artifacts/zip",   artifacts::zip,    Read(Run)).moves_files(),
         route(M::GET,  "get-artifact",               artifacts::get,    Read(Run)).at_root().moves_files(),
         route(M::POST, "2.0/mlflow/upload-artifact", artifacts::upload, Edit(Run)).ajax_only().moves_files(),
+
+        // Their URLs may hold secrets of their receivers, and they tell of everybody's models.
+        route(M::POST,   "2.0/mlflow/webhooks",                   webhooks::create, Admin),
+        route(M::GET,    "2.0/mlflow/webhooks",                   webhooks::list,   Admin),
+        route(M::GET,    "2.0/mlflow/webhooks/{webhook_id}",      webhooks::get,    Admin),
+        route(M::PATCH,  "2.0/mlflow/webhooks/{webhook_id}",      webhooks::update, Admin),
+        route(M::DELETE, "2.0/mlflow/webhooks/{webhook_id}",      webhooks::delete, Admin),
+        route(M::POST,   "2.0/mlflow/webhooks/{webhook_id}/test", webhooks::test,   Admin),
 
         route(M::GET,    "2.0/mlflow-artifacts/artifacts",                     artifact_proxy::list,      Read(ArtifactPath)).of_artifacts(),
         route(M::GET,    "2.0/mlflow-artifacts/zip",                           artifact_proxy::zip,       Read(ArtifactPath)).of_artifacts().moves_files(),
@@ -293,7 +303,7 @@ mod tests {
 
     #[test]
     fn a_route_that_writes_needs_more_than_to_see() {
-        for route in table() {
+        for route in table().into_iter().filter(|route| route.needs != Needs::Admin) {
             let method = method(&route);
             // MLflow searches by POST; everything else that is not GET changes something.
             let reads = method == "GET"

@@ -17,5 +17,6 @@ pub mod runs;
 pub mod schema;
 pub mod search;
 pub mod uri;
+pub mod webhooks;
 
 pub use error::{Error, Result};

@@ -77,7 +77,9 @@ impl Locations {
         }
         let decoded = decode(location)?;
         // The colon, as `file:..` is a path, too; the question mark, as what comes before it is one.
-        if decoded.split(['/', '\\', ':', '?']).any(|segment| segment == "..") || decoded.contains(['\\', '#']) {
+        if decoded.split(['/', '\\', ':', '?']).any(|segment| segment == "..")
+            || decoded.contains(['\\', '#'])
+        {
             return Err(invalid(
                 "'artifact_location' can't include '..', backslashes or '#', in any encoding.",
             ));

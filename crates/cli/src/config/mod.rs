@@ -9,6 +9,7 @@ mod not_here;
 mod pages;
 mod security;
 mod values;
+mod webhooks;
 
 pub use data::registry;
 pub use database::PlaceOptions;
@@ -50,6 +51,8 @@ pub struct ServerOptions {
     pub network: network::NetworkOptions,
     #[command(flatten)]
     pub security: security::SecurityOptions,
+    #[command(flatten)]
+    pub webhooks: webhooks::WebhookOptions,
     #[command(flatten)]
     pub pages: pages::PageOptions,
     #[command(flatten)]

@@ -11,3 +11,4 @@ pub mod model_versions;
 pub mod multipart;
 pub mod registered_models;
 pub mod runs;
+pub mod webhooks;

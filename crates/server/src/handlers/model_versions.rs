@@ -44,6 +44,7 @@ pub async fn create(
     if let Some(model_id) = noted_elsewhere {
         sources::note(&app, &model_id, &model_version).await;
     }
+    app.webhooks().wake();
     Ok(Json(ModelVersionResponse { model_version }))
 }
 
@@ -134,6 +135,7 @@ pub async fn set_tag(State(app): State<App>, Proto(request): Proto<SetModelVersi
     app.registry()
         .write(move |tx| Box::pin(async move { model_versions::set_tag(tx, &name, &version, &tag).await }))
         .await?;
+    app.webhooks().wake();
     empty()
 }
 
@@ -147,6 +149,7 @@ pub async fn delete_tag(
     app.registry()
         .write(move |tx| Box::pin(async move { model_versions::delete_tag(tx, &name, &version, &key).await }))
         .await?;
+    app.webhooks().wake();
     empty()
 }
 

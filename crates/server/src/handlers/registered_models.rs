@@ -28,6 +28,7 @@ pub async fn create(
     };
     let registered_model =
         app.registry().write(move |tx| Box::pin(registered_models::create(tx, new))).await?;
+    app.webhooks().wake();
     Ok(Json(RegisteredModelResponse { registered_model }))
 }
 
@@ -125,6 +126,7 @@ pub async fn set_tag(State(app): State<App>, Proto(request): Proto<SetRegistered
     app.registry()
         .write(move |tx| Box::pin(async move { registered_models::set_tag(tx, &name, &tag).await }))
         .await?;
+    app.webhooks().wake();
     empty()
 }
 
@@ -137,6 +139,7 @@ pub async fn delete_tag(
     app.registry()
         .write(move |tx| Box::pin(async move { registered_models::delete_tag(tx, &name, &key).await }))
         .await?;
+    app.webhooks().wake();
     empty()
 }
 
@@ -167,6 +170,7 @@ pub async fn set_alias(
             Box::pin(async move { registered_models::set_alias(tx, &name, &alias, &version).await })
         })
         .await?;
+    app.webhooks().wake();
     empty()
 }
 
@@ -180,5 +184,6 @@ pub async fn delete_alias(
     app.registry()
         .write(move |tx| Box::pin(async move { registered_models::delete_alias(tx, &name, &alias).await }))
         .await?;
+    app.webhooks().wake();
     empty()
 }

@@ -39,6 +39,7 @@ impl TestApp {
             artifacts_only: false,
             direct_downloads: false,
             max_transfers: 100,
+            webhooks: server::webhooks::WebhookSettings::default(),
             locations: api::uri::Locations::default(),
             // Requests without a network have no Host; `tests/security.rs` sends one.
             security: None,

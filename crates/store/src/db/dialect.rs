@@ -65,6 +65,22 @@ impl Dialect {
         }
     }
 
+    /// The time in epoch milliseconds, by the database's clock.
+    pub fn now_ms(self) -> &'static str {
+        match self {
+            Self::Postgres => "SELECT (EXTRACT(EPOCH FROM clock_timestamp()) * 1000)::int8",
+            Self::Sqlite => "SELECT CAST(unixepoch('subsec') * 1000 AS INTEGER)",
+        }
+    }
+
+    /// A query that locks the rows it finds, and leaves out those that others have locked. On SQLite nobody else writes.
+    pub fn skip_locked(self, query: &'static str) -> String {
+        match self {
+            Self::Postgres => format!("{query} FOR UPDATE SKIP LOCKED"),
+            Self::Sqlite => query.to_owned(),
+        }
+    }
+
     /// What stands around one list parameter to mean "is among": `column` + before + `$n` + after.
     pub fn is_among(self) -> (&'static str, &'static str) {
         match self {

@@ -4,10 +4,12 @@ use super::origin::unresolved;
 use super::{download_uri, load, no_version};
 use crate::db::{Bulk, Column, Tx};
 use crate::error::Result;
+use crate::webhooks::queue;
 use crate::{logged_models, registered_models};
 use api::error::invalid;
 use api::uri::ModelUri;
 use api::validate;
+use api::webhook_events::{Change, Subject};
 use api::{ModelVersion, Tag, VersionNumber};
 use std::collections::BTreeMap;
 
@@ -66,11 +68,28 @@ pub async fn create(tx: &mut Tx<'_>, new: NewModelVersion) -> Result<ModelVersio
     ];
     tx.exec(INSERT, &args).await?;
     insert_tags(tx, &new, version).await?;
+    tell(tx, &new, version).await?;
     if let Some(model_id) = &new.noted_in {
         logged_models::note_version(tx, model_id, &new.name, version).await?;
     }
     let number = VersionNumber::parse(&version.to_string())?;
     load::one(tx, &new.name, version).await?.ok_or_else(|| no_version(&new.name, &number))
+}
+
+/// The request decides whether it is a version of a prompt, as in MLflow, not the model.
+async fn tell(tx: &mut Tx<'_>, new: &NewModelVersion, version: i64) -> Result<()> {
+    let given = |text: &str| Some(text.to_owned()).filter(|text| !text.is_empty());
+    let created = Change::VersionCreated {
+        name: new.name.clone(),
+        version: version.to_string(),
+        source: new.source.clone(),
+        run_id: given(&new.run_id),
+        tags: new.tags.clone(),
+        description: given(&new.description),
+    };
+    let subject = if api::has_prompt_tag(&new.tags) { Subject::Prompt } else { Subject::Model };
+    queue::add(tx, created, subject).await?;
+    Ok(())
 }
 
 async fn insert_tags(tx: &mut Tx<'_>, new: &NewModelVersion, version: i64) -> Result<()> {

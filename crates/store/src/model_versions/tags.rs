@@ -3,6 +3,8 @@
 use super::hold;
 use crate::db::Tx;
 use crate::error::Result;
+use crate::registered_models::tell;
+use api::webhook_events::Change;
 use api::{Tag, VersionNumber, validate};
 
 const SET: &str = "
@@ -18,7 +20,9 @@ pub async fn set_tag(tx: &mut Tx<'_>, name: &str, version: &VersionNumber, tag: 
     hold(tx, name, version).await?;
     let args = [name.into(), version.get().into(), tag.key.as_str().into(), tag.value.as_str().into()];
     tx.exec(SET, &args).await?;
-    Ok(())
+    let (name_of, version, key, value) =
+        (name.to_owned(), version.to_string(), tag.key.clone(), tag.value.clone());
+    tell(tx, name, Change::VersionTagSet { name: name_of, version, key, value }).await
 }
 
 const DELETE: &str = "DELETE FROM model_version_tags WHERE key = $1 AND name = $2 AND version = $3";
@@ -31,5 +35,6 @@ pub async fn delete_tag(tx: &mut Tx<'_>, name: &str, version: &VersionNumber, ke
     validate::registry_tag_key(key)?;
     hold(tx, name, version).await?;
     tx.exec(DELETE, &[key.into(), name.into(), version.get().into()]).await?;
-    Ok(())
+    let (name_of, version, key) = (name.to_owned(), version.to_string(), key.to_owned());
+    tell(tx, name, Change::VersionTagDeleted { name: name_of, version, key }).await
 }

@@ -1,11 +1,12 @@
 //! Aliases: names for versions, which can be moved from one version to another.
 
-use super::hold;
+use super::{hold, tell};
 use crate::db::Tx;
 use crate::error::Result;
 use crate::model_versions;
 use api::VersionNumber;
 use api::validate::Alias;
+use api::webhook_events::Change;
 
 const SET: &str = "
     INSERT INTO registered_model_aliases (name, alias, version) VALUES ($1, $2, $3)
@@ -18,7 +19,8 @@ const SET: &str = "
 pub async fn set_alias(tx: &mut Tx<'_>, name: &str, alias: &Alias, version: &VersionNumber) -> Result<()> {
     model_versions::hold(tx, name, version).await?;
     tx.exec(SET, &[name.into(), alias.as_str().into(), version.get().into()]).await?;
-    Ok(())
+    let (alias, version) = (alias.as_str().to_owned(), version.to_string());
+    tell(tx, name, Change::AliasSet { name: name.to_owned(), alias, version }).await
 }
 
 const DELETE: &str = "DELETE FROM registered_model_aliases WHERE name = $1 AND alias = $2";
@@ -30,5 +32,5 @@ const DELETE: &str = "DELETE FROM registered_model_aliases WHERE name = $1 AND a
 pub async fn delete_alias(tx: &mut Tx<'_>, name: &str, alias: &Alias) -> Result<()> {
     hold(tx, name).await?;
     tx.exec(DELETE, &[name.into(), alias.as_str().into()]).await?;
-    Ok(())
+    tell(tx, name, Change::AliasDeleted { name: name.to_owned(), alias: alias.as_str().to_owned() }).await
 }

@@ -13,8 +13,10 @@ pub use tags::{delete_tag, set_tag};
 
 use crate::db::{Bulk, Column, Tx};
 use crate::error::{Error, Result};
+use crate::webhooks::queue;
 use api::error::{already_exists, not_found};
 use api::validate::{self, python_repr};
+use api::webhook_events::{Change, Subject};
 use api::{IS_PROMPT, RegisteredModel, Tag};
 use std::collections::BTreeMap;
 
@@ -47,6 +49,13 @@ pub async fn create(tx: &mut Tx<'_>, new: NewRegisteredModel) -> Result<Register
     if tx.exec(INSERT, &args).await? == 0 {
         return Err(name_taken(tx, &new).await?);
     }
+    let created = Change::Created {
+        name: new.name.clone(),
+        tags: new.tags.clone(),
+        description: new.description.clone(),
+    };
+    let subject = if api::has_prompt_tag(&new.tags) { Subject::Prompt } else { Subject::Model };
+    queue::add(tx, created, subject).await?;
     let tags: BTreeMap<String, String> = new.tags.into_iter().map(|tag| (tag.key, tag.value)).collect();
     let (keys, values): (Vec<_>, Vec<_>) = tags.into_iter().unzip();
     let names = vec![new.name.clone(); keys.len()];
@@ -88,12 +97,19 @@ pub async fn get(tx: &mut Tx<'_>, name: &str) -> Result<RegisteredModel> {
 const PROMPT_TAG: &str = "SELECT value FROM registered_model_tags WHERE key = $1 AND name = $2";
 
 /// Whether this is a prompt, as events see it: its tag says true.
+async fn is_prompt(tx: &mut Tx<'_>, name: &str) -> Result<bool> {
+    let value = tx.first(PROMPT_TAG, &[IS_PROMPT.into(), name.into()], |row| row.text(0)).await?;
+    Ok(value.is_some_and(|value| value.eq_ignore_ascii_case("true")))
+}
+
+/// Queues a change for the webhooks that want to know of it.
 ///
 /// # Errors
 /// Of the database.
-pub async fn is_prompt(tx: &mut Tx<'_>, name: &str) -> Result<bool> {
-    let value = tx.first(PROMPT_TAG, &[IS_PROMPT.into(), name.into()], |row| row.text(0)).await?;
-    Ok(value.is_some_and(|value| value.eq_ignore_ascii_case("true")))
+pub(crate) async fn tell(tx: &mut Tx<'_>, name: &str, change: Change) -> Result<()> {
+    let subject = if is_prompt(tx, name).await? { Subject::Prompt } else { Subject::Model };
+    queue::add(tx, change, subject).await?;
+    Ok(())
 }
 
 const UPDATE: &str = "UPDATE registered_models SET description = $1, last_updated_time = $2 WHERE name = $3";

@@ -1,8 +1,9 @@
 //! Tags of registered models.
 
-use super::hold;
+use super::{hold, tell};
 use crate::db::Tx;
 use crate::error::Result;
+use api::webhook_events::Change;
 use api::{Tag, validate};
 
 const SET: &str = "
@@ -17,7 +18,8 @@ pub async fn set_tag(tx: &mut Tx<'_>, name: &str, tag: &Tag) -> Result<()> {
     validate::registered_model_tag(tag)?;
     hold(tx, name).await?;
     tx.exec(SET, &[name.into(), tag.key.as_str().into(), tag.value.as_str().into()]).await?;
-    Ok(())
+    let set = Change::TagSet { name: name.to_owned(), key: tag.key.clone(), value: tag.value.clone() };
+    tell(tx, name, set).await
 }
 
 const DELETE: &str = "DELETE FROM registered_model_tags WHERE key = $1 AND name = $2";
@@ -30,5 +32,5 @@ pub async fn delete_tag(tx: &mut Tx<'_>, name: &str, key: &str) -> Result<()> {
     validate::registry_tag_key(key)?;
     hold(tx, name).await?;
     tx.exec(DELETE, &[key.into(), name.into()]).await?;
-    Ok(())
+    tell(tx, name, Change::TagDeleted { name: name.to_owned(), key: key.to_owned() }).await
 }

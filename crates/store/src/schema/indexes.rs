@@ -149,13 +149,16 @@ async fn open(uri: &DatabaseUri) -> Outcome<Alter> {
     Ok(alter)
 }
 
+// The indexes of our own tables come and go with these.
 const POSTGRES_FOUND: &str = r"
     SELECT c.relname::text, i.indisvalid, pg_relation_size(c.oid)
-    FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid
-    WHERE c.relnamespace = current_schema()::regnamespace AND c.relname LIKE 'ferroflow\_%' ORDER BY 1";
+    FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid JOIN pg_class t ON t.oid = i.indrelid
+    WHERE c.relnamespace = current_schema()::regnamespace AND c.relname LIKE 'ferroflow\_%'
+      AND t.relname NOT LIKE 'ferroflow\_%' ORDER BY 1";
 const SQLITE_FOUND: &str = r"
     SELECT name, TRUE, (SELECT SUM(pgsize) FROM dbstat d WHERE d.name = m.name)
-    FROM sqlite_master m WHERE type = 'index' AND name LIKE 'ferroflow\_%' ESCAPE '\' ORDER BY 1";
+    FROM sqlite_master m
+    WHERE type = 'index' AND name LIKE 'ferroflow\_%' ESCAPE '\' AND tbl_name NOT LIKE 'ferroflow\_%' ESCAPE '\' ORDER BY 1";
 
 const SQLITE_HAS: &str = "SELECT 1 FROM sqlite_master WHERE type = 'index' AND name = $1";
 
