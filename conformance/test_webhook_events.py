@@ -6,14 +6,11 @@ import json
 from collections import Counter
 from typing import Any
 
-import pytest
-
 from fleet import WEBHOOKS, Fleet
 from http_client import Connection, Request
 from receiver import Receiver
 from servers import Server
 from test_webhooks import EVENTS, SECRET
-
 
 API = "/api/2.0/mlflow/"
 PROMPT_TAG = {"key": "mlflow.prompt.is_prompt", "value": "true"}
@@ -44,8 +41,8 @@ CALLS: list[tuple[str, str, dict[str, Any], int]] = [
     ("POST", "registered-models/create", {"name": "p", "tags": [PROMPT_TAG, TYPE_TAG, TAG], "description": "a prompt"}, 1),
     ("POST", "registered-models/set-tag", {"name": "p", **TAG}, 1),
     ("DELETE", "registered-models/delete-tag", {"name": "p", "key": "k"}, 1),
-    ("POST", "model-versions/create", {"name": "p", "source": "prompt-template", "tags": [PROMPT_TAG, TYPE_TAG, TEXT_TAG, TAG]}, 1),
-    ("POST", "model-versions/create", {"name": "p", "source": "prompt-template", "tags": [PROMPT_TAG], "description": "without a text"}, 1),
+    ("POST", "model-versions/create", {"name": "p", "source": "dummy-source", "tags": [PROMPT_TAG, TYPE_TAG, TEXT_TAG, TAG]}, 1),
+    ("POST", "model-versions/create", {"name": "p", "source": "dummy-source", "tags": [PROMPT_TAG], "description": "without a text"}, 1),
     # A version of a prompt that does not say that it is one.
     ("POST", "model-versions/create", {"name": "p", "source": SOURCE, "tags": [TEXT_TAG]}, 1),
     ("POST", "model-versions/set-tag", {"name": "p", "version": "1", **TAG}, 1),
