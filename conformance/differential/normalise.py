@@ -30,7 +30,7 @@ DATABASE_TEXT = re.compile(r"\((?:raised as a result of|sqlite3\.|psycopg2\.|bui
 DATABASE_TEXT_MARK = "<database text>"
 ONE_DAY_MS = 86_400_000
 # Lists whose order the official server leaves to the database.
-UNORDERED = {"params", "tags", "dataset_inputs", "model_inputs", "model_outputs", "dataset_summaries"}
+UNORDERED = {"events", "params", "tags", "dataset_inputs", "model_inputs", "model_outputs", "dataset_summaries"}
 # Bodies of these types are for people; clients look at the status and the type.
 OPAQUE_TYPES = {"text/html"}
 METHODS = "access-control-allow-methods"
