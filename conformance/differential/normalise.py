@@ -30,7 +30,7 @@ DATABASE_TEXT = re.compile(r"\((?:raised as a result of|sqlite3\.|psycopg2\.|bui
 DATABASE_TEXT_MARK = "<database text>"
 ONE_DAY_MS = 86_400_000
 # Lists whose order the official server leaves to the database.
-UNORDERED = {"params", "tags", "dataset_inputs", "model_inputs", "model_outputs", "dataset_summaries", "aliases", "latest_versions"}
+UNORDERED = {"events", "params", "tags", "dataset_inputs", "model_inputs", "model_outputs", "dataset_summaries", "aliases", "latest_versions"}
 # The same for one route: the end of its path, and the lists.
 UNORDERED_AT = {"/get-latest-versions": {"model_versions"}}
 # Bodies of these types are for people; clients look at the status and the type.

@@ -143,9 +143,10 @@ def test_an_update_without_a_status_enables_nothing(pair: Pair) -> None:
 
 
 def test_delete(pair: Pair) -> None:
-    webhook = create_webhook(pair)
-    pair.delete(f"webhooks/{webhook}")
-    pair.delete(f"webhooks/{webhook}")
+    other, webhook = create_webhook(pair), create_webhook(pair)
+    for identifier in (other, webhook) * 2:
+        pair.delete(f"webhooks/{identifier}")
+    pair.get(f"webhooks/{other}")
     pair.get(f"webhooks/{webhook}")
     pair.patch(f"webhooks/{webhook}", {"name": "a"})
     pair.patch(f"webhooks/{webhook}", {"name": "-"})

@@ -79,15 +79,16 @@ impl Allowed {
         };
         match refused {
             None => Ok(()),
-            Some(Blocked(address)) => Err(invalid(format!(
-                "Invalid webhook URL: its host is at {address}, and this server sends to public addresses only. Its operator can \
-                 allow others: --webhook-allowed-networks."
-            ))),
+            // Without the address: what a name inside stands for is nobody's business outside.
+            Some(Blocked) => Err(invalid(
+                "Invalid webhook URL: its host has no public address, and this server sends to no others. Its operator can allow \
+                 more: --webhook-allowed-networks.",
+            )),
         }
     }
 
     fn refuses(&self, address: IpAddr) -> Option<Blocked> {
-        (!self.has_address(address)).then_some(Blocked(address))
+        (!self.has_address(address)).then_some(Blocked)
     }
 
     /// Those addresses of a name that are sent to.
@@ -157,11 +158,11 @@ fn host(url: &Url) -> Host {
 
 /// An address that nothing is sent to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Blocked(IpAddr);
+pub struct Blocked;
 
 impl std::fmt::Display for Blocked {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "its host is at {}, where this server sends nothing (--webhook-allowed-networks)", self.0)
+        f.write_str("its host has no public address, and this server sends nothing to others (--webhook-allowed-networks)")
     }
 }
 
