@@ -161,6 +161,7 @@ fn settings(options: &ServerOptions, working_dir: &Path) -> Result<Settings, Str
         ui: options.pages.ui()?,
         artifacts_only: options.artifacts.artifacts_only,
         direct_downloads: options.artifacts.direct_downloads,
+        source_pattern: options.artifacts.source_pattern(),
         max_transfers: options.artifacts.max_transfers(),
         webhooks: options.webhooks.settings()?,
         limits: options.limits(),

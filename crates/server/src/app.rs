@@ -2,6 +2,7 @@
 
 use crate::readiness::Readiness;
 use crate::security::Security;
+use crate::sources::SourcePattern;
 use crate::transfers::Transfers;
 use crate::webhooks::{WebhookSettings, Webhooks};
 use api::uri::Locations;
@@ -50,6 +51,8 @@ pub struct Settings {
     pub max_transfers: usize,
     /// Where clients may put experiments.
     pub locations: Locations,
+    /// What every source of a model version must match; `None` for anything that leads nowhere else.
+    pub source_pattern: Option<SourcePattern>,
     /// Limits on names and values.
     pub limits: Limits,
     /// Where webhooks may lead, and how long is tried.

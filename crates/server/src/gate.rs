@@ -131,6 +131,7 @@ mod tests {
             direct_downloads: false,
             webhooks: crate::webhooks::WebhookSettings::default(),
             max_transfers: 1,
+            source_pattern: None,
             locations: api::uri::Locations::default(),
             limits: api::validate::Limits::default(),
             security: None,

@@ -5,6 +5,7 @@ use super::values::truth;
 use api::uri::Locations;
 use artifacts::{Store, Stores};
 use clap::{ArgAction, Args};
+use server::sources::SourcePattern;
 use std::path::Path;
 
 #[derive(Args)]
@@ -39,6 +40,9 @@ pub struct ArtifactOptions {
     /// MLFLOW_ENABLE_PROXY_MULTIPART_UPLOAD at the client.
     #[arg(long, env = "FERROFLOW_DIRECT_DOWNLOADS", value_parser = truth, num_args = 0..=1, require_equals = true, default_missing_value = "true", default_value = "false", action = ArgAction::Set, hide_default_value = true, value_name = "BOOL")]
     pub direct_downloads: bool,
+    /// A regular expression that every source of a model version must match somewhere.
+    #[arg(long, env = "MLFLOW_CREATE_MODEL_VERSION_SOURCE_VALIDATION_REGEX", value_name = "REGEX", value_parser = SourcePattern::parse)]
+    model_version_source_pattern: Option<SourcePattern>,
 
     /// How many files may be sent and received at the same time; more wait for a moment, then get 503.
     #[arg(long, env = "FERROFLOW_MAX_TRANSFERS", value_name = "COUNT", default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..))]
@@ -98,6 +102,11 @@ impl ArtifactOptions {
     /// Where clients may keep experiments, besides the root.
     pub fn locations(&self) -> Locations {
         self.allowed_artifact_locations.clone()
+    }
+
+    /// What every source of a model version must match.
+    pub fn source_pattern(&self) -> Option<SourcePattern> {
+        self.model_version_source_pattern.clone()
     }
 
     /// How many files may be on their way at the same time.

@@ -41,6 +41,7 @@ impl TestApp {
             max_transfers: 100,
             webhooks: server::webhooks::WebhookSettings::default(),
             locations: api::uri::Locations::default(),
+            source_pattern: None,
             // Requests without a network have no Host; `tests/security.rs` sends one.
             security: None,
             limits: api::validate::Limits::default(),

@@ -97,7 +97,10 @@ pub async fn get(tx: &mut Tx<'_>, name: &str) -> Result<RegisteredModel> {
 const PROMPT_TAG: &str = "SELECT value FROM registered_model_tags WHERE key = $1 AND name = $2";
 
 /// Whether this is a prompt, as events see it: its tag says true.
-async fn is_prompt(tx: &mut Tx<'_>, name: &str) -> Result<bool> {
+///
+/// # Errors
+/// Of the database.
+pub async fn is_prompt(tx: &mut Tx<'_>, name: &str) -> Result<bool> {
     let value = tx.first(PROMPT_TAG, &[IS_PROMPT.into(), name.into()], |row| row.text(0)).await?;
     Ok(value.is_some_and(|value| value.eq_ignore_ascii_case("true")))
 }
