@@ -121,6 +121,7 @@ fn settings(options: &ServerOptions, working_dir: &Path) -> Result<Settings, Str
         artifacts_only: options.artifacts.artifacts_only,
         max_transfers: options.artifacts.max_transfers(),
         limits: options.limits(),
+        graphql: options.graphql.limits(),
         security: options.security.rules()?,
     })
 }

@@ -1,5 +1,6 @@
 //! What every handler can reach: the database, the settings, the clock.
 
+use crate::graphql::{QueryLimits, Schema};
 use crate::readiness::Readiness;
 use crate::security::Security;
 use crate::transfers::Transfers;
@@ -22,6 +23,7 @@ struct Inner {
     db: Db,
     settings: Settings,
     clock: Clock,
+    graphql: Schema,
 }
 
 /// What the operator chose at the start, as far as handlers care.
@@ -47,6 +49,8 @@ pub struct Settings {
     pub locations: Locations,
     /// Limits on names and values.
     pub limits: Limits,
+    /// Limits on GraphQL queries.
+    pub graphql: QueryLimits,
     /// The checks of Host and Origin; `None` under `--disable-security-middleware`.
     pub security: Option<Security>,
 }
@@ -67,7 +71,15 @@ impl App {
     pub fn new(db: Db, settings: Settings, clock: Clock) -> Self {
         let (ingest, readiness) = (Ingest::new(db.clone()), Readiness::default());
         let transfers = Transfers::new(settings.max_transfers);
-        Self(Arc::new(Inner { ingest, readiness, transfers, db, settings, clock }))
+        Self(Arc::new(Inner {
+            ingest,
+            readiness,
+            transfers,
+            db,
+            settings,
+            clock,
+            graphql: Schema::default(),
+        }))
     }
 
     /// The database.
@@ -93,6 +105,11 @@ impl App {
     /// The operator's choices.
     pub fn settings(&self) -> &Settings {
         &self.0.settings
+    }
+
+    /// What can be asked in GraphQL.
+    pub fn graphql(&self) -> &Schema {
+        &self.0.graphql
     }
 
     /// Now, in epoch milliseconds.

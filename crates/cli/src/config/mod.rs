@@ -4,6 +4,7 @@
 mod artifacts;
 mod data;
 mod database;
+mod graphql;
 mod network;
 mod not_here;
 mod pages;
@@ -49,6 +50,8 @@ pub struct ServerOptions {
     pub network: network::NetworkOptions,
     #[command(flatten)]
     pub security: security::SecurityOptions,
+    #[command(flatten)]
+    pub graphql: graphql::GraphqlOptions,
     #[command(flatten)]
     pub pages: pages::PageOptions,
     #[command(flatten)]

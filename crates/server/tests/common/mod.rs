@@ -41,6 +41,7 @@ impl TestApp {
             locations: api::uri::Locations::default(),
             // Requests without a network have no Host; `tests/security.rs` sends one.
             security: None,
+            graphql: server::QueryLimits::default(),
             limits: api::validate::Limits::default(),
         };
         change(&mut settings);
