@@ -130,6 +130,7 @@ mod tests {
             artifacts_only: false,
             max_transfers: 1,
             locations: api::uri::Locations::default(),
+            graphql: crate::graphql::QueryLimits::default(),
             limits: api::validate::Limits::default(),
             security: None,
         })

@@ -171,7 +171,9 @@ fn input<T: DeserializeOwned>(mut arguments: Map<String, Value>) -> Result<T, Fa
     let given = match arguments.remove("input") {
         Some(given @ Value::Object(_)) => given,
         _ => {
-            return Err(invalid("The argument 'input' is missing: give an object, which may be empty.").into());
+            return Err(
+                invalid("The argument 'input' is missing: give an object, which may be empty.").into()
+            );
         }
     };
     if let Some(Value::String(number)) = given.get("maxResults") {

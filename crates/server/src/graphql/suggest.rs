@@ -55,7 +55,7 @@ mod tests {
     fn names_that_are_close() {
         let names = ["runId", "runUuid", "runName", "status", "userId"];
         let said = |input: &str| did_you_mean(input, names.into_iter(), "");
-        assert_eq!(said("run_id"), " Did you mean 'runId'?");
+        assert_eq!(said("run_id"), " Did you mean 'runId' or 'runUuid'?");
         assert_eq!(said("userid"), " Did you mean 'userId'?");
         assert_eq!(said("xyz"), "");
         assert_eq!(said("sttaus"), " Did you mean 'status'?");
