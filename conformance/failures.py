@@ -69,6 +69,7 @@ def _missing_value(parameters: str) -> str:
 
 PROXY = "mlflow-artifacts/artifacts/*"
 DOWNLOADS = (f"GET {PROXY}", "GET get-artifact", "GET logged-models/*/artifacts/files")
+GRAPHQL = ("GET graphql", "POST graphql")
 SEARCHES = ("POST runs/search", "POST experiments/search")
 OF_AN_EXPERIMENT = tuple(f"POST experiments/{verb}" for verb in ("delete", "restore", "update", "set-experiment-tag", "delete-experiment-tag"))
 INTO_AN_EXPERIMENT = ("POST runs/create", "POST logged-models")
@@ -120,6 +121,11 @@ CRASHES: tuple[Case, ...] = (
     Case(("POST logged-models/search",), INVALID, r"Invalid list .*\. Expected a list of quoted string values\."),
     Case(("POST logged-models/search",), INVALID, r"Invalid order by field name: \w+"),
     Case(("POST logged-models/search",), INVALID, r"could not convert string to float: .*"),
+    # GraphQL
+    Case(GRAPHQL, INVALID, rf"Missing value for required parameter 'query'\.{SEE_DOCS}"),
+    Case(GRAPHQL, INVALID, _wrong_type("query")),
+    Case(GRAPHQL, INVALID, r"The GraphQL query cannot be read at line \d+, column \d+: .*\."),
+    Case(GRAPHQL, INVALID, rf"Invalid request: invalid type: .*, expected a map\.{SEE_DOCS}"),
     # Models in the old way
     Case(("POST runs/log-model",), INVALID, r"Malformed model info\. \n .* \n is not a valid JSON object\."),
 )

@@ -94,7 +94,7 @@ class Normaliser:
             items = [self.value(item, key, parent) for item in value]
             return sorted(items, key=_sort_key) if _is_unordered(key, parent) else items
         if isinstance(value, str):
-            return self._number("token", value) if key in PAGE_TOKENS else self.text(value)
+            return self._number("token", value) if key in PAGE_TOKENS and value else self.text(value)
         if isinstance(value, float):
             return value if math.isfinite(value) else f"<JSON literal {value}>"
         if isinstance(value, int) and not isinstance(value, bool) and _is_now(value):

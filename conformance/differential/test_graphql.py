@@ -22,7 +22,7 @@ VERSION_FIELDS = """
   name version creationTimestamp lastUpdatedTimestamp userId currentStage description source runId status statusMessage
   tags { key value } runLink aliases modelId modelParams { name value }
   modelMetrics { key value timestamp step datasetName datasetDigest modelId runId }
-  deploymentJobState { jobId runId jobState runState currentTaskName }
+  deploymentJobState { jobId runId currentTaskName }
 """
 TYPE = "kind name ofType { kind name ofType { kind name ofType { kind name } } }"
 INPUT = f"name description defaultValue isDeprecated deprecationReason type {{ {TYPE} }}"
@@ -203,13 +203,15 @@ def test_model_versions(pair: Pair) -> None:
     token = first.ref("data.mlflowSearchModelVersions.nextPageToken")
     search({"filter": of_run, "maxResults": 1, "orderBy": ["version_number DESC"], "pageToken": token})
     for name, odd in (
-        *(("maxResults", value) for value in ("1", " 1 ", "1_0", 1.7, True, None, MAX_INT64 + 1, str(MAX_INT64 + 1), 0, -3, 200_001)),
+        *(("maxResults", value) for value in ("5", " 6 ", "1_0", 7.7, None, MAX_INT64 + 1, str(MAX_INT64 + 1), 0, -3, 200_001)),
         *(("maxResults", value) for value in ("x", "1.5", "", [], {}, [1])),
         *(("filter", value) for value in ("zz", "name = 'nope'", "name = 3", 3, "tags.a = 'x'", "🚀", None)),
         *(("orderBy", value) for value in ("name", ["zz"], [None], [3], None)),
         *(("pageToken", value) for value in ("abc", "", 3)),
     ):
         search({"filter": of_run, name: odd})
+    unset = "query Q($input: MlflowSearchModelVersionsInput) { mlflowSearchModelVersions(input: $input) { modelVersions { deploymentJobState { jobState runState } } } }"
+    graphql(pair, unset, {"input": {"filter": of_run}})
     search(None)
     for literal in ("1", '"1"', "1.5", "true", "null", "[1]", "99999999999999999999", "-1"):
         graphql(pair, f'{{ mlflowSearchModelVersions(input: {{filter: "{of_run}", maxResults: {literal}}}) {{ modelVersions {{ version }} }} }}')
@@ -302,8 +304,9 @@ def test_limits(pair: Pair) -> None:
         graphql(pair, "{ test(inputString: \"a\") { " + names(count, "o{n}: output") + " } }")
         graphql(pair, "{ " + "__typename " * count + "}")
         graphql(pair, "{ ...F } fragment F on Query { " + "__typename " * count + "}")
-    for count in (998, 1000):
-        graphql(pair, "{ test(inputString: \"a\") { " + "output " * count + "} }")
+    for count in (98, 100):
+        each = 'a{n}: test(inputString: "a") {{ ' + "output " * count + "}}"
+        graphql(pair, "{ " + names(10, each) + " }")
     two = "{ ...A ...B } fragment A on Query { %s } fragment B on Query { %s }"
     form = 't{n}: test(inputString: "{n}") {{ output }}'
     graphql(pair, two % (names(3, form), names(4, form)))
@@ -346,7 +349,7 @@ def _filled(pair: Pair) -> tuple[str, str]:
     run = create_run(pair, experiment, start_time=3, run_name="a run", user_id="ann", tags=[{"key": "mlflow.user", "value": "ann"}])
     metrics = [("loss", 1 / (step + 1), 100 + step, step) for step in range(5)]
     log_batch(pair, run, metrics=metrics, params=[("ünï", "🚀"), ("lr", "0.1")], tags=[("t", "v")])
-    pair.post("runs/log-inputs", {"run_id": run, "datasets": [dataset("d", "1", schema="{}", profile='{"rows": 3}'), dataset("e", "2")]})
+    pair.post("runs/log-inputs", {"run_id": run, "datasets": [dataset(pair.name("d"), "1", schema="{}", profile='{"rows": 3}'), dataset(pair.name("e"), "2")]})
     model = create_model(pair, experiment, source_run_id=run)
     pair.post("runs/log-inputs", {"run_id": run, "models": [{"model_id": model}]})
     pair.post("runs/outputs", {"run_id": run, "models": [{"model_id": model, "step": 3}]})

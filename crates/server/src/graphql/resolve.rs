@@ -7,6 +7,7 @@ use crate::handlers::{artifacts, datasets, experiments, metrics, model_versions,
 use crate::respond::{Failure, Json};
 use crate::routes::{Needs, On};
 use api::error::invalid;
+use api::request::missing_value;
 use api::{Histories, SearchModelVersions};
 use axum::extract::State;
 use serde::Serialize;
@@ -129,7 +130,13 @@ pub async fn resolve(
 ) -> Result<Resolved, Failure> {
     let state = || State(app.clone());
     match root {
-        Root::GetExperiment => message(experiments::get(state(), Proto(input(arguments)?)).await?),
+        Root::GetExperiment => {
+            let request: api::ExperimentRef = input(arguments)?;
+            if request.experiment_id.is_none() {
+                return Err(invalid(missing_value("experiment_id")).into());
+            }
+            message(experiments::get(state(), Proto(request)).await?)
+        }
         Root::GetRun => {
             let Json(found) = runs::get(state(), Proto(input(arguments)?)).await?;
             with_related(app, written(found)?, wanted).await

@@ -1,6 +1,6 @@
 //! MLflow's GraphQL schema, as its server has it: read from the files in `schema/`, one a noun.
 
-use super::document::{DirectiveDefinition, FieldDefinition, OperationKind, Type, TypeRef};
+use super::document::{DirectiveDefinition, FieldDefinition, OperationKind, Shape, Type, TypeRef};
 use super::parse::parse;
 use std::collections::HashMap;
 
@@ -29,13 +29,41 @@ pub struct Schema {
 impl Default for Schema {
     fn default() -> Self {
         let document = parse(&TEXTS.concat()).expect("the schema's files are GraphQL");
-        let by_name = document.types.iter().enumerate().map(|(index, ty)| (ty.name.clone(), index)).collect();
+        let types = in_order(document.types);
+        let by_name = types.iter().enumerate().map(|(index, ty)| (ty.name.clone(), index)).collect();
         let mut meta = parse(META).expect("these fields are GraphQL").types;
-        let super::document::Shape::Object(mut meta) = meta.remove(0).shape else {
-            unreachable!("it is a type")
-        };
+        let Shape::Object(mut meta) = meta.remove(0).shape else { unreachable!("it is a type") };
         let typename = meta.remove(0);
-        Self { types: document.types, by_name, directives: document.directives, meta, typename }
+        Self { types, by_name, directives: document.directives, meta, typename }
+    }
+}
+
+/// Each type comes before those that it names first, beginning with the roots.
+fn in_order(types: Vec<Type>) -> Vec<Type> {
+    let mut left: HashMap<String, Type> = types.into_iter().map(|ty| (ty.name.clone(), ty)).collect();
+    let mut ordered = Vec::new();
+    for root in ["Query", "Mutation", "__Schema"] {
+        take(root, &mut left, &mut ordered);
+    }
+    ordered
+}
+
+fn take(name: &str, left: &mut HashMap<String, Type>, ordered: &mut Vec<Type>) {
+    let Some(ty) = left.remove(name) else { return };
+    let named: Vec<String> = match &ty.shape {
+        Shape::Object(fields) => fields
+            .iter()
+            .flat_map(|field| {
+                [&field.ty].into_iter().chain(field.arguments.iter().map(|argument| &argument.ty))
+            })
+            .map(|ty| ty.name().to_owned())
+            .collect(),
+        Shape::Input(fields) => fields.iter().map(|field| field.ty.name().to_owned()).collect(),
+        Shape::Scalar | Shape::Enum(_) => Vec::new(),
+    };
+    ordered.push(ty);
+    for name in named {
+        take(&name, left, ordered);
     }
 }
 
@@ -43,7 +71,7 @@ impl Default for Schema {
 const META: &str = "type Meta { __typename: String! __schema: __Schema! __type(name: String!): __Type }";
 
 impl Schema {
-    /// Every type, in the order of the files.
+    /// Every type, in graphql-core's order.
     pub fn types(&self) -> &[Type] {
         &self.types
     }
@@ -86,7 +114,6 @@ impl Schema {
 
 #[cfg(test)]
 mod tests {
-    use super::super::document::Shape;
     use super::*;
 
     #[test]

@@ -206,6 +206,13 @@ fn point_field(out: &mut String, ty: &Type, name: &str, history: &History, point
 fn leaf(out: &mut String, ty: &Type, value: Option<&Value>) {
     let written = match (&ty.shape, ty.name.as_str(), value) {
         (Shape::Enum(_), _, Some(Value::String(name))) => return text(out, name),
+        (_, _, Some(Value::Null)) => "null",
+        // MLflow counts the values of these from 1, and its messages from 0: unset is none of them.
+        (Shape::Enum(values), _, _)
+            if values.first().is_some_and(|value| value.name.ends_with("_UNSPECIFIED")) =>
+        {
+            "null"
+        }
         (Shape::Enum(values), _, _) => {
             return text(out, values.first().map_or("", |value| value.name.as_str()));
         }

@@ -114,7 +114,10 @@ impl<'a> Check<'a> {
                 continue;
             };
             if !definition.locations.iter().any(|l| l == location) {
-                self.error(format!("Directive '@{name}' may not be used on {location}."));
+                self.error(format!(
+                    "Directive '@{name}' may not be used on {}.",
+                    location.to_lowercase().replace('_', " ")
+                ));
             }
             let place = format!("directive '@{name}'");
             self.arguments(&definition.arguments, &directive.arguments, &place, |argument, ty| {

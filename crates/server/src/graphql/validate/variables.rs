@@ -27,8 +27,10 @@ pub(super) fn check(check: &mut Check<'_>) {
                     check.error(format!("Variable '${}' is not defined{}.", used.name, in_operation("by")))
                 }
                 Some(variable) => {
-                    if let Some(expected) =
-                        used.expected.filter(|expected| !fits(variable, expected, used.has_default))
+                    if let Some(expected) = used
+                        .expected
+                        .filter(|_| check.named(&variable.ty).is_some())
+                        .filter(|expected| !fits(variable, expected, used.has_default))
                     {
                         check.error(format!(
                             "Variable '${}' of type '{}' used in position expecting type '{expected}'.",
