@@ -68,9 +68,10 @@ def _missing_value(parameters: str) -> str:
 
 
 PROXY = "mlflow-artifacts/artifacts/*"
-DOWNLOADS = (f"GET {PROXY}", "GET get-artifact", "GET logged-models/*/artifacts/files")
+DOWNLOADS = (f"GET {PROXY}", "GET get-artifact", "GET logged-models/*/artifacts/files", "GET model-versions/get-artifact")
 GRAPHQL = ("GET graphql", "POST graphql")
 SEARCHES = ("POST runs/search", "POST experiments/search")
+REGISTRY_SEARCHES = ("GET registered-models/search", "GET model-versions/search")
 OF_AN_EXPERIMENT = tuple(f"POST experiments/{verb}" for verb in ("delete", "restore", "update", "set-experiment-tag", "delete-experiment-tag"))
 INTO_AN_EXPERIMENT = ("POST runs/create", "POST logged-models")
 # An id that is no int64. The official server knows only those that are.
@@ -121,6 +122,16 @@ CRASHES: tuple[Case, ...] = (
     Case(("POST logged-models/search",), INVALID, r"Invalid list .*\. Expected a list of quoted string values\."),
     Case(("POST logged-models/search",), INVALID, r"Invalid order by field name: \w+"),
     Case(("POST logged-models/search",), INVALID, r"could not convert string to float: .*"),
+    # The model registry
+    Case(("POST model-versions/create",), MISSING, r"Unable to fetch model from model URI source artifact location 'models:.*'\.Error: .* not found\.?"),
+    Case(("POST model-versions/create",), INVALID, r"Unable to fetch model from model URI .*'\. Name a version by its number: 'models:/name/1'\."),
+    Case(("POST model-versions/create",), INVALID, r"'.*' is not a valid URI: only a whole IPv6 address may stand in brackets\."),
+    Case(("POST model-versions/create",), INVALID, r"Not a proper models:/ URI: .*"),
+    Case(REGISTRY_SEARCHES, INVALID, r"Invalid page token, (parsed value=\[\]|could not base64-decode)"),
+    Case(REGISTRY_SEARCHES, INVALID, _wrong_type("max_results")),
+    Case(REGISTRY_SEARCHES, DONE, asked=r"max_results(=1(\.0|e3)&|\": (null|\"1\.0\"|\"1e3\"))"),
+    Case(REGISTRY_SEARCHES, INVALID, r"`order_by` contains duplicate fields: \[.*\]"),
+    Case(("GET model-versions/get-artifact",), INVALID, _missing_value("version")),
     # GraphQL
     Case(GRAPHQL, INVALID, rf"Missing value for required parameter 'query'\.{SEE_DOCS}"),
     Case(GRAPHQL, INVALID, _wrong_type("query")),
@@ -134,6 +145,8 @@ CRASHES: tuple[Case, ...] = (
 LONG_TEXTS = (
     *("POST experiments/create", "POST experiments/update", "POST runs/create", "POST runs/update", "POST runs/log-inputs"),
     *("POST runs/outputs", "POST logged-models", "POST logged-models/*/params", "PATCH logged-models/*/tags"),
+    *("POST registered-models/create", "POST registered-models/rename", "PATCH registered-models/update", "POST registered-models/set-tag"),
+    *("POST model-versions/create", "PATCH model-versions/update"),
 )
 
 DATABASE_TEXTS: tuple[Case, ...] = (
@@ -143,6 +156,11 @@ DATABASE_TEXTS: tuple[Case, ...] = (
     Case(("POST runs/create",), REFUSED, _missing_value("experiment_id")),
     Case(("POST runs/create",), DONE, asked=r'"mlflow\.runName", "value": ""'),
     Case(LONG_TEXTS, REFUSED, r"value too long for type character varying\(\d+\)"),
+    Case(("POST model-versions/create",), INVALID, r"Invalid model version source: '.*"),
+    Case(("POST registered-models/rename",), TAKEN, r"Registered Model \(name=.*\) already exists\."),
+    # Numbers of versions that are none, or that no INTEGER can be
+    Case(("POST model-versions/transition-stage",), INVALID, r"Parameter 'version' must be an integer, got '.*'\."),
+    Case(("* model-versions/*", "* registered-models/alias"), MISSING, r"Model Version \(name=.*, version=\d{10,}\) not found"),
     # The same twice
     Case(("POST logged-models",), REFUSED, r"The (param|tag) '.*' is given more than once; give it once\."),
     Case(("POST logged-models/*/params",), REFUSED, r"Changing param values is not allowed\. Param with key='.*' was already logged with value='.*' for .*"),
@@ -153,7 +171,9 @@ DATABASE_TEXTS: tuple[Case, ...] = (
     Case(("POST runs/log-metric", "POST runs/log-batch"), DONE, asked=r'"value": "NaN"'),
     Case(("POST runs/log-metric",), MISSING, r"Logged model with ID '.*' not found\."),
     # Searches
-    Case((*SEARCHES, "GET metrics/get-history"), INVALID, r"Invalid page token, parsed value=\{'offset': -1\}"),
+    Case((*SEARCHES, *REGISTRY_SEARCHES, "GET metrics/get-history"), INVALID, r"Invalid page token, parsed value=\{'offset': -1\}"),
+    Case(("GET registered-models/search",), INVALID, r"Invalid value for max_results\. It must be a positive integer, but got -\d+"),
+    Case(("GET model-versions/search",), INVALID, r"Lists of values can only be used with the comparators IN and NOT IN\."),
     Case(("GET metrics/get-history-bulk",), INVALID, r"max_results must be a number from 0, not '-\d+'\."),
     Case(SEARCHES, DONE, asked=r'"filter": "(start|creation)_time [<>]=? [\d.e]+'),
     Case(("POST runs/search",), DONE, asked=r'"filter": "dataset\.name IN .* AND metrics\.'),

@@ -6,20 +6,6 @@ A pattern is a method and a path as in `fnmatch`. A listed route that is served,
 from __future__ import annotations
 
 NOT_YET: dict[str, tuple[str, ...]] = {
-    "registry": (
-        "* /*api/2.0/mlflow/registered-models/create",
-        "* /*api/2.0/mlflow/registered-models/delete",
-        "* /*api/2.0/mlflow/registered-models/get",
-        "* /*api/2.0/mlflow/registered-models/search",
-        "* /*api/2.0/mlflow/registered-models/update",
-        "* /*api/2.0/mlflow/registered-models/rename",
-        "* /*api/2.0/mlflow/registered-models/alias",
-        "* /*api/2.0/mlflow/registered-models/set-tag",
-        "* /*api/2.0/mlflow/registered-models/delete-tag",
-        "* /*api/2.0/mlflow/registered-models/get-latest-versions",
-        "* /*api/2.0/mlflow/model-versions/*",
-        "GET /model-versions/get-artifact",
-    ),
     "webhooks": ("* /*api/2.0/mlflow/webhooks*",),
     "traces": (
         "* /*api/2.0/mlflow/traces*",

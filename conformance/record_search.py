@@ -17,6 +17,7 @@ from pathlib import Path
 from sqlalchemy.orm import Session
 
 from mlflow.exceptions import MlflowException
+from mlflow.store.model_registry.sqlalchemy_store import SqlAlchemyStore as RegistryStore
 from mlflow.store.tracking.sqlalchemy_store import (
     _get_orderby_clauses,
     _get_search_experiments_filter_clauses,
@@ -24,7 +25,7 @@ from mlflow.store.tracking.sqlalchemy_store import (
     _get_sqlalchemy_filter_clauses,
 )
 from mlflow.utils.search_logged_model_utils import parse_filter_string
-from mlflow.utils.search_utils import SearchExperimentsUtils, SearchUtils
+from mlflow.utils.search_utils import SearchExperimentsUtils, SearchModelUtils, SearchModelVersionUtils, SearchUtils
 
 DIALECT = "sqlite"
 
@@ -56,6 +57,19 @@ MODEL_NAMES = """
     metrics.loss metrics.`a b` metrics."a" metrics.a.b metric.loss Metrics.loss metrics. params.lr param.lr params.`l r`
     params.a.b tags.team tags.`a.b` tag.team tags."x"
 """.split("\n")
+
+REGISTERED_NAMES = """
+    name attribute.name attributes.name attr.name `name` "name" 'name' Name attribute.`name` attribute."name" attribute.
+    creation_timestamp last_updated_timestamp timestamp description run_id version version_number source_path current_stage
+    attribute.version_number attribute.run_id attribute.source_path `version_number` tags.team tag.team tags.`a b` tags."a.b"
+    tags.a.b `tags`.x tags. params.x metrics.x dataset.name foo tags.`mlflow.prompt.is_prompt` tag."mlflow.prompt.is_prompt"
+""".split("\n")
+
+REGISTRY_ORDERS = [
+    "version_number", "version_number DESC", "creation_timestamp", "creation_timestamp DESC", "last_updated_timestamp",
+    "last_updated_timestamp DESC", "`version_number` DESC", "\"name\"", "`name`", "attribute.version_number", "tags.name", "tag.version_number DESC",
+    "attribute.`name`", "attributes.name", "tags.team", "description", "timestamp DESC",
+]
 
 OPERATORS = ["=", "!=", "<", "<=", ">", ">=", "LIKE", "like", "ILIKE", "ilike", "Like", "RLIKE", "NOT LIKE", "==", "<>",
              "=~", "IN", "in", "NOT IN", "not in", "NOT  IN", "IS", "BETWEEN", "~", ":=", "<=>"]
@@ -156,10 +170,38 @@ def main(target):
                 raise TypeError("a list of something else than strings")
         return [[c.entity.type.value, c.entity.key, c.op, shown(c.value)] for c in comparisons]
 
+    def registered_filter(text):
+        parsed = SearchModelUtils.parse_search_filter(text)
+        RegistryStore._get_search_registered_model_filter_query(parsed, DIALECT)
+        return clauses(parsed)
+
+    def registered_order(text):
+        [clause] = RegistryStore._parse_search_registered_models_order_by([text])[:1]
+        return column(clause)
+
+    def version_filter(text):
+        parsed = SearchModelVersionUtils.parse_search_filter(text)
+        RegistryStore._get_search_model_versions_filter_clauses(parsed, DIALECT)
+        return clauses(parsed)
+
+    def version_order(text):
+        [clause] = RegistryStore._parse_search_model_versions_order_by([text])[:1]
+        return column(clause)
+
     written = RUN_FILTERS
     save(target / "runs.json", run_filter, written + generated(RUN_NAMES, 1, 420), run_order, ORDERS)
     save(target / "experiments.json", experiment_filter, written + generated(EXPERIMENT_NAMES, 2, 150), experiment_order, ORDERS)
+    orders = ORDERS + REGISTRY_ORDERS
+    filters = written + generated(REGISTERED_NAMES, 4, 150)
+    save(target / "registered_models.json", registered_filter, filters, registered_order, orders)
+    filters = written + generated(REGISTERED_NAMES, 5, 250)
+    save(target / "model_versions.json", version_filter, filters, version_order, orders)
     save(target / "logged_models.json", model_filter, written + generated(MODEL_NAMES, 3, 250), None, [])
+
+
+def column(clause):
+    """The column of an ORDER BY clause, and whether it ascends."""
+    return [str(clause.element), clause.modifier.__name__ == "asc_op"]
 
 
 def clauses(parsed):

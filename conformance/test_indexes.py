@@ -12,7 +12,11 @@ from http_client import Connection, Request
 from schema import read_schema
 from servers import ferroflow_binary
 
-NAMES = ("ferroflow_runs_experiment_id_lifecycle_stage_start_time", "ferroflow_latest_metrics_key_value")
+NAMES = (
+    "ferroflow_runs_experiment_id_lifecycle_stage_start_time",
+    "ferroflow_latest_metrics_key_value",
+    "ferroflow_model_version_tags_name_version",
+)
 TIMEOUT = 60.0
 SEARCHES = [
     {"filter": "metrics.m > 1", "order_by": ["metrics.m DESC"]},

@@ -15,7 +15,7 @@ from servers import Server
 VERSION = "bf29a5ff90ea"
 OWN_PREFIX = "ferroflow_"
 # What Ferroflow adds to the official schema, which the official server does not notice.
-ADDITIONS = {"ferroflow_runs_experiment_id_lifecycle_stage_start_time"}
+ADDITIONS = {"ferroflow_runs_experiment_id_lifecycle_stage_start_time", "ferroflow_model_version_tags_name_version"}
 API = "/api/2.0/mlflow/"
 
 

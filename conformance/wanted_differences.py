@@ -184,6 +184,51 @@ def _line_break_in_a_path(difference: Difference) -> bool:
     return difference.official.body == {"detail": "Not Found"} and "%0a" in difference.request.path
 
 
+def _aliases_go_with_their_version(difference: Difference) -> bool:
+    """The official server goes on to list them, or answers that their version is not there."""
+    official, candidate = difference.official, difference.candidate
+    if difference.route.endswith("registered-models/alias"):
+        gone = re.fullmatch(r"Registered model alias \S+ not found\.", candidate.message())
+        return official.status == 404 and official.message().startswith("Model Version (name=") and gone is not None
+    if not all(place.startswith("body.registered_model.aliases") for place in difference.places):
+        return False
+    both = (one.body["registered_model"].get("aliases", []) for one in (official, candidate))
+    listed, left = ({alias["alias"] for alias in aliases} for aliases in both)
+    return left < listed
+
+
+def _latest_is_the_newest(difference: Difference) -> bool:
+    both = (difference.official, difference.candidate)
+    is_latest = difference.route.endswith("registered-models/alias") and ("alias", "latest") in difference.request.query
+    if not is_latest or any(one.status != 200 for one in both):
+        return False
+    shown, newest = (int(one.body["model_version"]["version"]) for one in both)
+    return newest > shown
+
+
+def _source_is_refused(difference: Difference) -> bool:
+    official, candidate = difference.official, difference.candidate
+    refused = candidate.status == 400 and candidate.message().startswith("Invalid model version source: ")
+    # The answer to such a source without a prompt's tag, by both.
+    refused = refused or (candidate.status == 500 and " is not a valid remote uri." in candidate.message())
+    return refused and difference.route.endswith("model-versions/create") and official.status == 200
+
+
+def _resolved_folder_is_not_shown(difference: Difference) -> bool:
+    """Both refuse the folder in the same words, but for the folder."""
+    def texts(message: str) -> str:
+        return re.sub(r"'.*'", "''", message, flags=re.DOTALL)
+
+    both = (difference.official, difference.candidate)
+    is_folder = all("To use a local path as a model version source" in one.message() for one in both)
+    return is_folder and texts(both[0].message()) == texts(both[1].message()) and len(difference.places) == 1
+
+
+def _text_is_no_number(difference: Difference) -> bool:
+    message = difference.candidate.message()
+    return difference.candidate.status == 400 and message.startswith("Expected numeric value type for numeric attribute: version_number")
+
+
 def _headers_of_a_refusal(difference: Difference) -> bool:
     only_headers = all(place.startswith(("header x-", "header access-control-")) for place in difference.places)
     return difference.official.status == 403 and only_headers and "x-content-type-options" in difference.candidate.headers
@@ -323,6 +368,32 @@ WANTED: tuple[Wanted, ...] = (
         "artifact locations lead nowhere else",
         "The official server takes any folder of its own machine, and then gives out the files in it as artifacts.",
         _location_is_refused,
+    ),
+    Wanted(
+        "sources of model versions lead nowhere else",
+        "The official server looks at no source of a prompt, and at less of the query and the fragment of others; it then gives out "
+        "what it finds there as artifacts.",
+        _source_is_refused,
+    ),
+    Wanted(
+        "a refused source is shown as it was sent",
+        "The official server shows what became of it: its working directory, and where its symbolic links lead.",
+        _resolved_folder_is_not_shown,
+    ),
+    Wanted(
+        "aliases go with their version",
+        "The official server means to delete them, but compares numbers with texts: they then stand for a version that is gone.",
+        _aliases_go_with_their_version,
+    ),
+    Wanted(
+        "the alias latest is the newest version",
+        "The official server answers the newest version of whichever stage its database names first.",
+        _latest_is_the_newest,
+    ),
+    Wanted(
+        "a version's number is compared with numbers",
+        "The official server leaves a text that is no number to the database: SQLite says that it is larger.",
+        _text_is_no_number,
     ),
     Wanted(
         "NUL in a text",

@@ -29,8 +29,10 @@ DATABASE_TEXT = re.compile(r"\((?:raised as a result of|sqlite3\.|psycopg2\.|bui
 DATABASE_TEXT_MARK = "<database text>"
 ONE_DAY_MS = 86_400_000
 # Lists whose order the official server leaves to the database.
-UNORDERED = {"params", "tags", "dataset_inputs", "model_inputs", "model_outputs", "dataset_summaries"}
+UNORDERED = {"params", "tags", "dataset_inputs", "model_inputs", "model_outputs", "dataset_summaries", "aliases", "latest_versions"}
 UNORDERED |= {"datasetInputs", "modelInputs", "modelOutputs", "datasetSummaries"}
+# The same for one route: the end of its path, and the lists.
+UNORDERED_AT = {"/get-latest-versions": {"model_versions"}}
 PAGE_TOKENS = {"next_page_token", "nextPageToken"}
 # GraphQL writes 64-bit numbers as texts.
 EPOCH_MS = re.compile(r"1\d{12}")
@@ -74,13 +76,15 @@ class Normaliser:
         self._server = server
         self._seen: dict[str, dict[str, str]] = {}
         self._next: dict[str, int] = {}
+        self._unordered: set[str] = set()
         self._places = {
             str(server.directory): "<directory>",
             f"127.0.0.1:{server.port}": "<server>",
         }
 
-    def answer(self, answer: Answer) -> NormalAnswer:
-        """Normalises a whole answer."""
+    def answer(self, answer: Answer, path: str = "") -> NormalAnswer:
+        """Normalises a whole answer, to a request for this path."""
+        self._unordered = next((lists for end, lists in UNORDERED_AT.items() if path.endswith(end)), set())
         headers = {name: self.text(answer.headers[name]) for name in COMPARED_HEADERS if name in answer.headers}
         if METHODS in headers:
             headers[METHODS] = ", ".join(sorted(headers[METHODS].split(", ")))
@@ -92,7 +96,7 @@ class Normaliser:
             return {self.text(name): self.value(item, name, key) for name, item in value.items()}
         if isinstance(value, list):
             items = [self.value(item, key, parent) for item in value]
-            return sorted(items, key=_sort_key) if _is_unordered(key, parent) else items
+            return sorted(items, key=_sort_key) if key in self._unordered or _is_unordered(key, parent) else items
         if isinstance(value, str):
             return self._number("token", value) if key in PAGE_TOKENS and value else self.text(value)
         if isinstance(value, float):

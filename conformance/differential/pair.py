@@ -98,7 +98,7 @@ class Pair:
         answers = tuple(connection.send(one) for connection, one in zip(self._connections, sent))
         synchronise(*self._normalisers)
         self._recorder.called(Call(self._engine, method, sent[0].path.partition("?")[0], answers[0].status, answers[1].status))
-        official, candidate = (n.answer(answer) for n, answer in zip(self._normalisers, answers))
+        official, candidate = (n.answer(answer, path) for n, answer in zip(self._normalisers, answers))
         places = differences(official, candidate)
         if places:
             route = PLACEHOLDER.sub("*", path)

@@ -11,13 +11,15 @@ from typing import Any
 import pytest
 
 from differential.pair import Pair
+from differential.registry_steps import create_registered_model, create_version
 from differential.steps import MAX_INT64, UNKNOWN_EXPERIMENT, UNKNOWN_MODEL, UNKNOWN_RUN
 from differential.steps import create_experiment, create_model, create_run, dataset
 
 MISSING = object()
 BAD_VALUES: list[Any] = [MISSING, None, "", 31, 1.5, True, [], {}, "x" * 9001, "🚀 ünïcode 漢字", MAX_INT64 + 1, "NaN", ["a"]]
 AJAX_ONLY = {"experiments/search-datasets"}
-EXPERIMENT, RUN, MODEL = "<experiment>", "<run>", "<model>"
+EXPERIMENT, RUN, MODEL, REGISTERED = "<experiment>", "<run>", "<model>", "<registered model>"
+VERSION = {"name": REGISTERED, "version": "1"}
 TAG = {"key": "k", "value": "v"}
 METRIC = {"key": "m", "value": 1.5, "timestamp": 3, "step": 2}
 GOOD_BODIES: dict[str, dict[str, Any]] = {
@@ -39,6 +41,21 @@ GOOD_BODIES: dict[str, dict[str, Any]] = {
     "PATCH logged-models/<model>": {"model_id": MODEL, "status": "LOGGED_MODEL_READY"},
     "POST logged-models/<model>/params": {"model_id": MODEL, "params": [TAG]},
     "PATCH logged-models/<model>/tags": {"model_id": MODEL, "tags": [TAG]},
+    "POST registered-models/create": {"name": "<name>", "description": "d", "tags": [TAG]},
+    "POST registered-models/rename": {"name": REGISTERED, "new_name": "<name>"},
+    "PATCH registered-models/update": {"name": REGISTERED, "description": "d"},
+    "POST registered-models/get-latest-versions": {"name": REGISTERED, "stages": ["None"]},
+    "POST registered-models/set-tag": {"name": REGISTERED, **TAG},
+    "DELETE registered-models/delete-tag": {"name": REGISTERED, "key": "k"},
+    "POST registered-models/alias": {"name": REGISTERED, "alias": "a", "version": "1"},
+    "DELETE registered-models/alias": {"name": REGISTERED, "alias": "a"},
+    "DELETE registered-models/delete": {"name": "<name>"},
+    "POST model-versions/create": {"name": REGISTERED, "source": "s3://bucket/m", "run_id": RUN, "description": "d", "tags": [TAG]},
+    "PATCH model-versions/update": {**VERSION, "description": "d"},
+    "POST model-versions/transition-stage": {**VERSION, "stage": "Staging", "archive_existing_versions": True},
+    "POST model-versions/set-tag": {**VERSION, **TAG},
+    "DELETE model-versions/delete-tag": {**VERSION, "key": "k"},
+    "DELETE model-versions/delete": {"name": REGISTERED, "version": "9"},
 }
 
 
@@ -47,13 +64,32 @@ def test_bad_fields(route: str, pair: Pair) -> None:
     experiment = create_experiment(pair)
     real = {EXPERIMENT: experiment, RUN: create_run(pair, experiment), MODEL: create_model(pair, experiment)}
     for body in _bodies(GOOD_BODIES[route]):
-        _call(pair, route, body, real)
+        # What is refused here and not there must not show in the answers after it.
+        _call(pair, route, body, {**real, REGISTERED: _registered(pair, route)})
+
+
+def _registered(pair: Pair, route: str) -> str:
+    """A registered model with a version, for the routes that need one."""
+    if "registered-models" not in route and "model-versions" not in route:
+        return ""
+    name = create_registered_model(pair)
+    create_version(pair, name)
+    return name
+
+
+def test_routes_of_a_deleted_registered_model(pair: Pair) -> None:
+    name = create_registered_model(pair)
+    create_version(pair, name)
+    pair.delete("registered-models/delete", {"name": name})
+    for route, body in GOOD_BODIES.items():
+        if body.get("name") == REGISTERED:
+            _call(pair, route, body, {REGISTERED: name, MODEL: UNKNOWN_MODEL, RUN: UNKNOWN_RUN})
 
 
 def test_routes_of_a_deleted_run(pair: Pair) -> None:
     experiment = create_experiment(pair)
     run, model = create_run(pair, experiment), create_model(pair, experiment)
-    real = {EXPERIMENT: experiment, RUN: run, MODEL: model}
+    real = {EXPERIMENT: experiment, RUN: run, MODEL: model, REGISTERED: create_registered_model(pair)}
     pair.post("runs/delete", {"run_id": run})
     for route, body in GOOD_BODIES.items():
         if body.get("run_id") == RUN or "source_run_id" in body:
@@ -67,6 +103,7 @@ def test_routes_of_a_deleted_run(pair: Pair) -> None:
 def test_routes_of_a_deleted_experiment(pair: Pair) -> None:
     experiment = create_experiment(pair)
     real = {EXPERIMENT: experiment, RUN: create_run(pair, experiment), MODEL: create_model(pair, experiment)}
+    real[REGISTERED] = create_registered_model(pair)
     pair.post("experiments/delete", {"experiment_id": experiment})
     for route, body in GOOD_BODIES.items():
         _call(pair, route, body, real)
@@ -78,7 +115,7 @@ def test_routes_of_a_deleted_experiment(pair: Pair) -> None:
 
 
 def test_unknown_parents(pair: Pair) -> None:
-    unknown = {EXPERIMENT: UNKNOWN_EXPERIMENT, RUN: UNKNOWN_RUN, MODEL: UNKNOWN_MODEL}
+    unknown = {EXPERIMENT: UNKNOWN_EXPERIMENT, RUN: UNKNOWN_RUN, MODEL: UNKNOWN_MODEL, REGISTERED: pair.name()}
     for route, body in GOOD_BODIES.items():
         _call(pair, route, body, unknown)
 

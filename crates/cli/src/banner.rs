@@ -13,6 +13,8 @@ pub struct Facts<'a> {
     pub options: &'a ServerOptions,
     pub settings: &'a Settings,
     pub database: &'a DatabaseUri,
+    /// That of registered models, if it is another one.
+    pub registry: Option<&'a DatabaseUri>,
     pub prepared: Prepared,
     pub address: SocketAddr,
     pub took: Duration,
@@ -20,7 +22,7 @@ pub struct Facts<'a> {
 
 /// The lines, with colours or without.
 pub fn lines(facts: &Facts, colours: bool) -> String {
-    let Facts { options, settings, database, prepared, address, took } = facts;
+    let Facts { options, settings, database, registry, prepared, address, took } = facts;
     let (bold, dim, plain) = if colours { ("\x1b[1m", "\x1b[2m", "\x1b[0m") } else { ("", "", "") };
     let everywhere = address.ip().is_unspecified();
     let mut text = format!(
@@ -39,6 +41,9 @@ pub fn lines(facts: &Facts, colours: bool) -> String {
     );
     let made = if *prepared == Prepared::Created { "created" } else { "existing" };
     line("database", format!("{}, {made}, schema revision {}", database.display(), schema::HEAD));
+    if let Some(registry) = registry {
+        line("registry", registry.display().to_string());
+    }
     line(
         "artifacts",
         match &settings.destination {

@@ -1,6 +1,6 @@
 //! `ferroflow gc`: deleting for good. A line on standard output for each object that is gone, everything else in the log.
 
-use crate::config::PlaceOptions;
+use crate::config::{PlaceOptions, registry as registry_of};
 use crate::db::refused;
 use crate::log;
 use crate::start::Failure;
@@ -42,6 +42,10 @@ pub struct GcOptions {
     /// The database: sqlite:///PATH or postgresql://USER@HOST/DATABASE [default: sqlite:///mlflow.db].
     #[arg(long, env = "MLFLOW_BACKEND_STORE_URI", value_name = "URI")]
     backend_store_uri: Option<String>,
+
+    /// The database of registered models, if the server keeps them in another one.
+    #[arg(long, env = "MLFLOW_REGISTRY_STORE_URI", value_name = "URI")]
+    registry_store_uri: Option<String>,
 
     /// Where the server keeps the artifacts that it serves [default: ./mlartifacts].
     #[arg(long, env = "MLFLOW_ARTIFACTS_DESTINATION", value_name = "URI")]
@@ -104,22 +108,23 @@ async fn collect(options: &GcOptions, wish: &Wish) -> Result<(), Failure> {
         Failure::Start(format!("the working directory is gone ({e}); start from another one"))
     })?;
     let uri = options.database()?;
-    let found = schema::inspect(&uri).await.and_then(|found| found.chains(Auth::Leave));
-    let at_head = found.and_then(|chains| {
-        chains.into_iter().try_for_each(|(chain, done)| schema::State::At(done).refuse_unless_at_head(chain))
-    });
-    at_head.map_err(|e| refused(&uri, &e))?;
-    let failed = |error: &dyn std::fmt::Display| Failure::Start(format!("{}: {error}", uri.display()));
-    let db = Db::open(&uri).await.map_err(|e| failed(&e))?;
+    let db = open(&uri).await?;
+    let registry = options.registry_store_uri.as_deref();
+    let registry = match registry_of(registry, &options.place, &uri).map_err(Failure::Usage)? {
+        Some(registry) => open(&registry).await?,
+        None => db.clone(),
+    };
     let stores = Stores::new(working_dir, Environment::of_process());
     let destination = options.destination(&stores)?;
-    let places = Places { db: &db, destination: destination.as_ref(), stores: &stores };
+    let places = Places { db: &db, registry: &registry, destination: destination.as_ref(), stores: &stores };
     let mut report = Report::new(wish.dry_run);
     let done = gc::collect(places, wish, (Clock::default().0)(), &mut |event| report.tell(&event)).await;
     report.end();
     let summary = done.map_err(|error| match error {
         store::Error::Api(refusal) => Failure::Start(refusal.message),
-        error => failed(&format!("{error}; what was deleted until then is gone, run it again for the rest")),
+        error => {
+            failed(&uri, &format!("{error}; what was deleted until then is gone, run it again for the rest"))
+        }
     })?;
     say(&in_all(&summary, wish.dry_run));
     match summary.failed {
@@ -128,6 +133,29 @@ async fn collect(options: &GcOptions, wish: &Wish) -> Result<(), Failure> {
             "{n} could not be deleted, see above; run it again when that is mended"
         ))),
     }
+}
+
+/// Opens a database that has our schema.
+async fn open(uri: &DatabaseUri) -> Result<Db, Failure> {
+    if let DatabaseUri::Sqlite(path) = uri
+        && !path.exists()
+    {
+        return Err(Failure::Start(format!(
+            "there is no file {}; name the database with --backend-store-uri, and that of registered models, if it is another one, \
+             with --registry-store-uri",
+            path.display()
+        )));
+    }
+    let found = schema::inspect(uri).await.and_then(|found| found.chains(Auth::Leave));
+    let at_head = found.and_then(|chains| {
+        chains.into_iter().try_for_each(|(chain, done)| schema::State::At(done).refuse_unless_at_head(chain))
+    });
+    at_head.map_err(|e| refused(uri, &e))?;
+    Db::open(uri).await.map_err(|e| failed(uri, &e))
+}
+
+fn failed(uri: &DatabaseUri, error: &dyn std::fmt::Display) -> Failure {
+    Failure::Start(format!("{}: {error}", uri.display()))
 }
 
 impl GcOptions {
@@ -146,16 +174,9 @@ impl GcOptions {
 
     fn database(&self) -> Result<DatabaseUri, Failure> {
         let named = self.place.database(self.backend_store_uri.as_deref(), "--backend-store-uri");
-        let uri = match named.map_err(Failure::Usage)? {
-            Some(uri) => uri,
-            None => DatabaseUri::parse("sqlite:///mlflow.db").map_err(Failure::Usage)?,
-        };
-        match &uri {
-            DatabaseUri::Sqlite(path) if !path.exists() => Err(Failure::Start(format!(
-                "there is no file {}; name the database with --backend-store-uri",
-                path.display()
-            ))),
-            _ => Ok(uri),
+        match named.map_err(Failure::Usage)? {
+            Some(uri) => Ok(uri),
+            None => DatabaseUri::parse("sqlite:///mlflow.db").map_err(Failure::Usage),
         }
     }
 

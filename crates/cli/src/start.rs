@@ -52,7 +52,9 @@ async fn run(options: &ServerOptions, started: Instant) -> Result<End, Failure> 
     let working_dir = std::env::current_dir().map_err(|e| {
         Failure::Start(format!("the working directory is gone ({}); start from another one", reason(&e)))
     })?;
-    let database = options.data.database(&options.database.place, &working_dir).map_err(Failure::Usage)?;
+    let place = &options.database.place;
+    let database = options.data.database(place, &working_dir).map_err(Failure::Usage)?;
+    let registry = options.data.registry(place, &database).map_err(Failure::Usage)?;
     let settings = settings(options, &working_dir).map_err(Failure::Usage)?;
     let mut signals = Signals::new()?;
     // Before anything is made: a taken port leaves no new database behind.
@@ -80,16 +82,27 @@ async fn run(options: &ServerOptions, started: Instant) -> Result<End, Failure> 
     let opening = async {
         let clock = Clock::default();
         let (artifact_root, now_ms) = (settings.artifact_root.as_str(), (clock.0)());
-        let opening = Opening { options, database: &database, artifact_root, now_ms, gate: &gate, address };
-        let (db, prepared) = opening::open(&opening).await?;
+        let place = |database| Opening { options, database, artifact_root, now_ms, gate: &gate, address };
+        let (db, prepared) = opening::open(&place(&database)).await?;
+        let registry_db = match &registry {
+            Some(registry) => Some(opening::open(&place(registry)).await?.0),
+            None => None,
+        };
         let took = started.elapsed();
-        let facts =
-            banner::Facts { options, settings: &settings, database: &database, prepared, address, took };
+        let facts = banner::Facts {
+            options,
+            settings: &settings,
+            database: &database,
+            registry: registry.as_ref(),
+            prepared,
+            address,
+            took,
+        };
         drop(io::stderr().write_all(banner::lines(&facts, log::has_colours()).as_bytes()));
         for warning in options.security.warnings() {
             tracing::warn!("{warning}");
         }
-        gate.open(server::router(App::new(db, settings, clock)));
+        gate.open(server::router(App::with_registry(db, registry_db, settings, clock)));
         Ok(())
     };
     let failed = async {

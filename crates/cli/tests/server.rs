@@ -80,7 +80,7 @@ fn wrong_values_are_one_sentence() {
         ("server --backend-store-uri file:///mlruns", "file store"),
         ("server --backend-store-uri mysql://user@host/database", "MySQL"),
         ("server --backend-store-uri sqlite://x.db", "three slashes"),
-        ("server --registry-store-uri sqlite:///other.db", "--registry-store-uri"),
+        ("server --registry-store-uri mysql://user@host/database", "--registry-store-uri"),
         ("server --static-prefix ml", "must begin with a '/'"),
         ("server --static-prefix /ml/", "should not end with a '/'"),
         ("server --static-prefix /{ml}", "--static-prefix"),
@@ -118,7 +118,7 @@ fn passwords_are_never_printed() {
     let uri = format!("postgresql://user:geheim@127.0.0.1:{closed}/db");
     let with_equals = format!("--backend-store-url={uri}");
     for arguments in [
-        vec!["server", "--registry-store-uri", &uri],
+        vec!["server", "--registry-store-uri", "mysql://user:geheim@host/db"],
         vec!["server", "--backend-store-uri", "postgresql://user:geheim@host:port/db"],
         vec!["server", "--backend-store-uri", "mysql://user:geheim@host/db"],
         vec!["server", "--artifacts-destination", "s3://key:geheim@bucket"],

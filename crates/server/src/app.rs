@@ -21,6 +21,7 @@ struct Inner {
     readiness: Readiness,
     transfers: Transfers,
     db: Db,
+    registry: Option<Db>,
     settings: Settings,
     clock: Clock,
     graphql: Schema,
@@ -69,6 +70,11 @@ impl Default for Clock {
 impl App {
     /// Puts the parts together.
     pub fn new(db: Db, settings: Settings, clock: Clock) -> Self {
+        Self::with_registry(db, None, settings, clock)
+    }
+
+    /// The same with registered models in a database of their own.
+    pub fn with_registry(db: Db, registry: Option<Db>, settings: Settings, clock: Clock) -> Self {
         let (ingest, readiness) = (Ingest::new(db.clone()), Readiness::default());
         let transfers = Transfers::new(settings.max_transfers);
         Self(Arc::new(Inner {
@@ -76,6 +82,7 @@ impl App {
             readiness,
             transfers,
             db,
+            registry,
             settings,
             clock,
             graphql: Schema::default(),
@@ -85,6 +92,16 @@ impl App {
     /// The database.
     pub fn db(&self) -> &Db {
         &self.0.db
+    }
+
+    /// The database of registered models and their versions: the same, or another one.
+    pub fn registry(&self) -> &Db {
+        self.own_registry().unwrap_or(self.db())
+    }
+
+    /// The database of registered models, if it is another one.
+    pub fn own_registry(&self) -> Option<&Db> {
+        self.0.registry.as_ref()
     }
 
     /// The way of single metrics, params and tags into the database.

@@ -113,8 +113,18 @@ async fn look_at_cloud(store: &CloudStore) -> &'static str {
     }
 }
 
-/// Asks the database for its revision.
-pub async fn look_at_database(db: &Db) -> DatabaseReport {
+/// Asks the databases for their revisions: that of runs and, if there is one, that of registered models. If both are not well, the
+/// first one is told of.
+pub async fn look_at_databases(db: &Db, registry: Option<&Db>) -> DatabaseReport {
+    let Some(registry) = registry else { return look_at_database(db).await };
+    let (report, of_registry) = tokio::join!(look_at_database(db), look_at_database(registry));
+    match report == said(OK, OK) {
+        true => of_registry.of_registry(),
+        false => report,
+    }
+}
+
+async fn look_at_database(db: &Db) -> DatabaseReport {
     let look = db.read(|tx| Box::pin(async { readiness::revision(tx).await }));
     match timeout(PATIENCE, look).await {
         Ok(Ok(Some(revision))) if revision == schema::HEAD => said(OK, OK),
@@ -134,6 +144,12 @@ fn other_revision(revision: &str) -> String {
 }
 
 impl DatabaseReport {
+    /// The same, of the registry's database.
+    pub fn of_registry(self) -> Self {
+        let of = |text: Text| if text == OK { text } else { format!("of the registry: {text}").into() };
+        said(of(self.database), of(self.schema))
+    }
+
     /// Nothing is known yet.
     pub fn unknown() -> Self {
         said("being opened", "unknown")

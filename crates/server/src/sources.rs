@@ -5,16 +5,39 @@ use crate::app::App;
 use crate::respond::Failure;
 use api::error::invalid;
 use api::uri::{self, NO_SOURCE, Source, foreign_folder, leads_where_it_says};
-use api::{CreateModelVersion, has_prompt_tag};
-use store::model_versions::VersionArtifacts;
+use api::{CreateModelVersion, ModelVersion, has_prompt_tag};
+use store::model_versions::{self, Origin, VersionArtifacts};
 use store::{logged_models, runs};
+
+/// Checks the source of a version that is to be created, and looks up the logged model that it is made from.
+///
+/// # Errors
+/// As [`check`]; `RESOURCE_DOES_NOT_EXIST` for the logged model.
+pub async fn origin(app: &App, request: &CreateModelVersion) -> Result<Origin, Failure> {
+    check(app, request).await?;
+    let request = request.clone();
+    Ok(app.db().read(move |tx| Box::pin(async move { model_versions::origin(tx, &request).await })).await?)
+}
+
+/// Notes a version in its logged model, where that is in another database. The version is there by then, so a failure is no reason
+/// to refuse it: whoever asks again would get a second one.
+pub async fn note(app: &App, model_id: &str, version: &ModelVersion) {
+    let (id, name) = (model_id.to_owned(), version.name.clone());
+    let number = version.version.parse().unwrap_or_default();
+    let noted = app
+        .db()
+        .write(move |tx| Box::pin(async move { logged_models::note_version(tx, &id, &name, number).await }));
+    if let Err(error) = noted.await {
+        tracing::warn!(%error, model_id, "a model version could not be noted in its logged model");
+    }
+}
 
 /// Checks the source of a version that is to be created. Prompts are checked, too: they have no files, so that their clients
 /// send a text that names none.
 ///
 /// # Errors
 /// `INVALID_PARAMETER_VALUE`; `RESOURCE_DOES_NOT_EXIST` for the run or the logged model that is to own a folder.
-pub async fn check(app: &App, request: &CreateModelVersion) -> Result<(), Failure> {
+async fn check(app: &App, request: &CreateModelVersion) -> Result<(), Failure> {
     let source = request.source.as_deref().unwrap_or_default();
     if source == NO_SOURCE && has_prompt_tag(&request.tags) {
         return Ok(());
@@ -53,8 +76,11 @@ pub async fn check_readable(app: &App, version: &VersionArtifacts) -> Result<(),
         if app.settings().locations.has_folder(&path) {
             return Ok(());
         }
-        for owner in &version.owners {
-            if is_below(app, &path, owner).await? {
+        let known = version.clone();
+        let owners =
+            app.db().read(move |tx| Box::pin(async move { model_versions::owners(tx, &known).await }));
+        for owner in owners.await? {
+            if is_below(app, &path, &owner).await? {
                 return Ok(());
             }
         }

@@ -16,7 +16,7 @@ pub struct DataOptions {
     #[arg(long, env = "MLFLOW_BACKEND_STORE_URI", value_name = "URI")]
     backend_store_uri: Option<String>,
 
-    /// Where registered models are kept: the same as --backend-store-uri.
+    /// Where registered models are kept, if in another database than runs [default: the same].
     #[arg(long, env = "MLFLOW_REGISTRY_STORE_URI", value_name = "URI")]
     registry_store_uri: Option<String>,
 
@@ -40,30 +40,45 @@ impl DataOptions {
     /// A sentence that never repeats an address, which may hold a password.
     pub fn database(&self, place: &PlaceOptions, working_dir: &Path) -> Result<DatabaseUri, String> {
         let named = place.database(self.backend_store_uri.as_deref(), "--backend-store-uri")?;
-        let database = match named {
-            Some(database) => database,
-            None if has_file_store(&working_dir.join("mlruns")) => {
-                return Err(format!(
-                    "./mlruns has runs of MLflow's file store, which is not supported. Name a database with \
+        match named {
+            Some(database) => Ok(database),
+            None if has_file_store(&working_dir.join("mlruns")) => Err(format!(
+                "./mlruns has runs of MLflow's file store, which is not supported. Name a database with \
                      --backend-store-uri; {DEFAULT} is a new one without these runs"
-                ));
-            }
-            None => DatabaseUri::parse(DEFAULT)?,
-        };
-        let registry = self.registry_store_uri.as_deref();
-        match registry.map(|uri| place.other_database(uri, "--registry-store-uri")).transpose()? {
-            Some(registry) if registry != database => {
-                Err("--registry-store-uri must be the same database as --backend-store-uri; leave it out"
-                    .into())
-            }
-            _ => Ok(database),
+            )),
+            None => DatabaseUri::parse(DEFAULT),
         }
+    }
+
+    /// The database of registered models, if it is another one than `database`.
+    ///
+    /// # Errors
+    /// A sentence that never repeats an address, which may hold a password.
+    pub fn registry(
+        &self,
+        place: &PlaceOptions,
+        database: &DatabaseUri,
+    ) -> Result<Option<DatabaseUri>, String> {
+        registry(self.registry_store_uri.as_deref(), place, database)
     }
 
     /// Whether the operator chose a database other than the default one.
     pub fn is_chosen(&self) -> bool {
         self.backend_store_uri.as_deref().is_some_and(|uri| uri != DEFAULT)
     }
+}
+
+/// What `--registry-store-uri` names, if it is another database than `database`.
+///
+/// # Errors
+/// A sentence that never repeats an address, which may hold a password.
+pub fn registry(
+    uri: Option<&str>,
+    place: &PlaceOptions,
+    database: &DatabaseUri,
+) -> Result<Option<DatabaseUri>, String> {
+    let named = uri.map(|uri| place.other_database(uri, "--registry-store-uri")).transpose()?;
+    Ok(named.filter(|named| named != database))
 }
 
 /// MLflow's own test for data that a default start would go on with (`_has_existing_mlruns_data`).
@@ -90,21 +105,22 @@ mod tests {
     }
 
     #[test]
-    fn the_registry_is_in_the_same_database() {
-        let nowhere = Path::new("/nowhere");
-        for (backend, registry) in [
-            (None, None),
-            (None, Some(DEFAULT)),
-            (Some("postgresql://u:a@h/d"), Some("postgresql+psycopg2://u:a@h/d")),
+    fn the_registry_may_be_in_another_database() {
+        let place = PlaceOptions::default();
+        for (backend, registry, apart) in [
+            (None, None, false),
+            (None, Some(DEFAULT), false),
+            (Some("postgresql://u:a@h/d"), Some("postgresql+psycopg2://u:a@h/d"), false),
+            (Some("postgresql://u:a@h/d"), Some("postgresql://u:a@h/e"), true),
+            (None, Some("postgresql://u:a@h/d"), true),
         ] {
-            assert!(
-                options(backend, registry).database(&PlaceOptions::default(), nowhere).is_ok(),
-                "{backend:?} {registry:?}"
-            );
+            let options = options(backend, registry);
+            let database = options.database(&place, Path::new("/nowhere")).unwrap();
+            let found = options.registry(&place, &database).unwrap();
+            assert_eq!(found.is_some(), apart, "{backend:?} {registry:?}");
         }
-        let error = options(None, Some("postgresql://u:geheim@h/d"))
-            .database(&PlaceOptions::default(), nowhere)
-            .unwrap_err();
+        let database = DatabaseUri::parse(DEFAULT).unwrap();
+        let error = options(None, Some("mysql://u:geheim@h/d")).registry(&place, &database).unwrap_err();
         assert!(error.contains("--registry-store-uri") && !error.contains("geheim"), "{error}");
     }
 

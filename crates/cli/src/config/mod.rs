@@ -11,6 +11,7 @@ mod pages;
 mod security;
 mod values;
 
+pub use data::registry;
 pub use database::PlaceOptions;
 
 use api::validate::Limits;

@@ -68,12 +68,8 @@ impl Rules {
 /// Looks at all that is named, and refuses the whole where one of it must not go.
 pub(super) async fn choose(places: Places<'_>, wish: &Wish, now_ms: i64) -> Result<Chosen> {
     let older_than = wish.older_than.clone().filter(|age| !age.text.is_empty());
-    let (retentions, versions) = places
-        .db
-        .read(|tx| {
-            Box::pin(async { Ok((gc::retentions(tx, Retention::TAG).await?, gc::versions(tx).await?)) })
-        })
-        .await?;
+    let retentions = places.db.read(|tx| Box::pin(gc::retentions(tx, Retention::TAG))).await?;
+    let versions = places.registry.read(|tx| Box::pin(gc::versions(tx))).await?;
     let retentions = retentions.into_iter().map(|(id, value)| (id, Retention::parse(&value))).collect();
     let rules = Rules { older_than, retentions, now_ms };
     let protection = if wish.include_registered { Protection::default() } else { Protection::of(versions) };

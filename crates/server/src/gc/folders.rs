@@ -152,7 +152,7 @@ mod tests {
             ("file:///data#/ID/", false),
         ] {
             let location = location.replace("ID", ID);
-            let places = Places { db: &db, destination: Some(&destination), stores: &stores };
+            let places = Places { db: &db, registry: &db, destination: Some(&destination), stores: &stores };
             assert_eq!(own(&places, &location, ID).is_ok(), expected, "{location}");
         }
     }

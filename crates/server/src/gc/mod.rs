@@ -22,6 +22,8 @@ use store::gc::Kind;
 pub struct Places<'a> {
     /// The database.
     pub db: &'a Db,
+    /// The database of registered models, whose versions protect what they point to; the same, or another one.
+    pub registry: &'a Db,
     /// `--artifacts-destination`; without one the files that a server has there cannot be deleted.
     pub destination: Option<&'a Store>,
     /// Opens what is not in `destination`.

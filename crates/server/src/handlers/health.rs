@@ -35,7 +35,7 @@ pub async fn livez() -> Response {
 
 /// `GET /readyz`: 200 if requests can be served, else 503; what is missing is in the body.
 pub async fn readyz(State(app): State<App>) -> Response {
-    let database = readiness::look_at_database(app.db());
+    let database = readiness::look_at_databases(app.db(), app.own_registry());
     let destination = app.settings().destination.as_ref();
     answer(app.readiness().report(database, destination).await)
 }

@@ -11,7 +11,7 @@ use api::{
     CreateModelVersion, DeleteModelVersionTag, GetModelVersionDownloadUri,
     GetModelVersionDownloadUriResponse, ModelVersionRef, ModelVersionResponse, SearchModelVersions,
     SearchModelVersionsResponse, SetModelVersionTag, Tag, TransitionModelVersionStage, UpdateModelVersion,
-    VersionNumber,
+    VersionNumber, has_prompt_tag,
 };
 use artifacts::ArtifactPath;
 use axum::extract::State;
@@ -25,18 +25,25 @@ pub async fn create(
     State(app): State<App>,
     Proto(request): Proto<CreateModelVersion>,
 ) -> Reply<ModelVersionResponse> {
-    sources::check(&app, &request).await?;
-    let new = NewModelVersion {
+    let origin = sources::origin(&app, &request).await?;
+    let noted_in =
+        (!request.model_id.is_empty() && !has_prompt_tag(&request.tags)).then_some(request.model_id);
+    let mut new = NewModelVersion {
         name: request.name.unwrap_or_default(),
         source: request.source.unwrap_or_default(),
-        run_id: request.run_id,
+        storage_location: origin.storage_location,
+        run_id: origin.run_id,
         tags: request.tags,
         run_link: request.run_link,
         description: request.description,
-        model_id: request.model_id,
+        noted_in,
         now_ms: app.now_ms(),
     };
-    let model_version = app.db().write(move |tx| Box::pin(model_versions::create(tx, new))).await?;
+    let noted_elsewhere = app.own_registry().and_then(|_| new.noted_in.take());
+    let model_version = app.registry().write(move |tx| Box::pin(model_versions::create(tx, new))).await?;
+    if let Some(model_id) = noted_elsewhere {
+        sources::note(&app, &model_id, &model_version).await;
+    }
     Ok(Json(ModelVersionResponse { model_version }))
 }
 
@@ -47,7 +54,7 @@ pub async fn get(
 ) -> Reply<ModelVersionResponse> {
     let (name, version) = (request.name.unwrap_or_default(), number(request.version)?);
     let model_version = app
-        .db()
+        .registry()
         .read(move |tx| Box::pin(async move { model_versions::get(tx, &name, &version).await }))
         .await?;
     Ok(Json(ModelVersionResponse { model_version }))
@@ -67,8 +74,10 @@ pub async fn search(
         max_results: request.max_results.unwrap_or(MAX_RESULTS_ABSENT),
         page_token: request.page_token.unwrap_or_default(),
     };
-    let (model_versions, next_page_token) =
-        app.db().read(move |tx| Box::pin(async move { model_versions::search(tx, &query).await })).await?;
+    let (model_versions, next_page_token) = app
+        .registry()
+        .read(move |tx| Box::pin(async move { model_versions::search(tx, &query).await }))
+        .await?;
     Ok(Json(SearchModelVersionsResponse { model_versions, next_page_token }))
 }
 
@@ -80,7 +89,7 @@ pub async fn update(
     let (name, version) = (request.name.unwrap_or_default(), number(request.version)?);
     let (description, now) = (request.description, app.now_ms());
     let model_version = app
-        .db()
+        .registry()
         .write(move |tx| {
             Box::pin(async move { model_versions::update(tx, &name, &version, description, now).await })
         })
@@ -98,7 +107,7 @@ pub async fn transition(
         (request.stage.unwrap_or_default(), request.archive_existing_versions == Some(true));
     let now = app.now_ms();
     let model_version = app
-        .db()
+        .registry()
         .write(move |tx| {
             Box::pin(
                 async move { model_versions::transition(tx, &name, &version, &stage, archive, now).await },
@@ -112,7 +121,7 @@ pub async fn transition(
 pub async fn delete(State(app): State<App>, Proto(request): Proto<ModelVersionRef>) -> Reply<Empty> {
     let (name, version) = (request.name.unwrap_or_default(), number(request.version)?);
     let now = app.now_ms();
-    app.db()
+    app.registry()
         .write(move |tx| Box::pin(async move { model_versions::delete(tx, &name, &version, now).await }))
         .await?;
     empty()
@@ -122,7 +131,7 @@ pub async fn delete(State(app): State<App>, Proto(request): Proto<ModelVersionRe
 pub async fn set_tag(State(app): State<App>, Proto(request): Proto<SetModelVersionTag>) -> Reply<Empty> {
     let (name, version) = (request.name.unwrap_or_default(), number(request.version)?);
     let tag = Tag { key: request.key.unwrap_or_default(), value: request.value.unwrap_or_default() };
-    app.db()
+    app.registry()
         .write(move |tx| Box::pin(async move { model_versions::set_tag(tx, &name, &version, &tag).await }))
         .await?;
     empty()
@@ -135,7 +144,7 @@ pub async fn delete_tag(
 ) -> Reply<Empty> {
     let (name, version) = (request.name.unwrap_or_default(), number(request.version)?);
     let key = request.key.unwrap_or_default();
-    app.db()
+    app.registry()
         .write(move |tx| Box::pin(async move { model_versions::delete_tag(tx, &name, &version, &key).await }))
         .await?;
     empty()
@@ -152,7 +161,7 @@ pub async fn get_download_uri(
     }
     let version = VersionNumber::parse(&version)?;
     let artifact_uri = app
-        .db()
+        .registry()
         .read(move |tx| Box::pin(async move { model_versions::download_uri(tx, &name, &version).await }))
         .await?;
     Ok(Json(GetModelVersionDownloadUriResponse { artifact_uri }))
@@ -166,7 +175,7 @@ pub async fn get_artifact(State(app): State<App>, uri: Uri, headers: HeaderMap) 
     let (name, version) = (given("name")?.to_owned(), VersionNumber::parse(given("version")?)?);
     text_without_nul("name", &name)?;
     let found = app
-        .db()
+        .registry()
         .read(move |tx| Box::pin(async move { model_versions::artifacts(tx, &name, &version).await }))
         .await?;
     sources::check_readable(&app, &found).await?;

@@ -26,7 +26,8 @@ pub async fn create(
         description: request.description.unwrap_or_default(),
         now_ms: app.now_ms(),
     };
-    let registered_model = app.db().write(move |tx| Box::pin(registered_models::create(tx, new))).await?;
+    let registered_model =
+        app.registry().write(move |tx| Box::pin(registered_models::create(tx, new))).await?;
     Ok(Json(RegisteredModelResponse { registered_model }))
 }
 
@@ -36,8 +37,10 @@ pub async fn get(
     Proto(request): Proto<RegisteredModelRef>,
 ) -> Reply<RegisteredModelResponse> {
     let name = request.name.unwrap_or_default();
-    let registered_model =
-        app.db().read(move |tx| Box::pin(async move { registered_models::get(tx, &name).await })).await?;
+    let registered_model = app
+        .registry()
+        .read(move |tx| Box::pin(async move { registered_models::get(tx, &name).await }))
+        .await?;
     Ok(Json(RegisteredModelResponse { registered_model }))
 }
 
@@ -55,8 +58,10 @@ pub async fn search(
         max_results: request.max_results.unwrap_or(MAX_RESULTS_ABSENT),
         page_token: request.page_token.unwrap_or_default(),
     };
-    let (registered_models, next_page_token) =
-        app.db().read(move |tx| Box::pin(async move { registered_models::search(tx, &query).await })).await?;
+    let (registered_models, next_page_token) = app
+        .registry()
+        .read(move |tx| Box::pin(async move { registered_models::search(tx, &query).await }))
+        .await?;
     Ok(Json(SearchRegisteredModelsResponse { registered_models, next_page_token }))
 }
 
@@ -68,7 +73,7 @@ pub async fn rename(
     let (name, new_name) = (request.name.unwrap_or_default(), request.new_name.unwrap_or_default());
     let now = app.now_ms();
     let registered_model = app
-        .db()
+        .registry()
         .write(move |tx| Box::pin(async move { registered_models::rename(tx, &name, &new_name, now).await }))
         .await?;
     Ok(Json(RegisteredModelResponse { registered_model }))
@@ -82,7 +87,7 @@ pub async fn update(
     let (name, description) = (request.name.unwrap_or_default(), request.description.unwrap_or_default());
     let now = app.now_ms();
     let registered_model = app
-        .db()
+        .registry()
         .write(move |tx| {
             Box::pin(async move { registered_models::update(tx, &name, &description, now).await })
         })
@@ -94,7 +99,7 @@ pub async fn update(
 pub async fn delete(State(app): State<App>, Proto(request): Proto<RegisteredModelRef>) -> Reply<Empty> {
     let name = request.name.unwrap_or_default();
     let now = app.now_ms();
-    app.db()
+    app.registry()
         .write(move |tx| Box::pin(async move { registered_models::delete(tx, &name, now).await }))
         .await?;
     empty()
@@ -107,7 +112,7 @@ pub async fn get_latest(
 ) -> Reply<SearchModelVersionsResponse> {
     let (name, stages) = (request.name.unwrap_or_default(), request.stages);
     let model_versions = app
-        .db()
+        .registry()
         .read(move |tx| Box::pin(async move { model_versions::get_latest(tx, &name, &stages).await }))
         .await?;
     Ok(Json(SearchModelVersionsResponse { model_versions, next_page_token: None }))
@@ -117,7 +122,7 @@ pub async fn get_latest(
 pub async fn set_tag(State(app): State<App>, Proto(request): Proto<SetRegisteredModelTag>) -> Reply<Empty> {
     let name = request.name.unwrap_or_default();
     let tag = Tag { key: request.key.unwrap_or_default(), value: request.value.unwrap_or_default() };
-    app.db()
+    app.registry()
         .write(move |tx| Box::pin(async move { registered_models::set_tag(tx, &name, &tag).await }))
         .await?;
     empty()
@@ -129,7 +134,7 @@ pub async fn delete_tag(
     Proto(request): Proto<DeleteRegisteredModelTag>,
 ) -> Reply<Empty> {
     let (name, key) = (request.name.unwrap_or_default(), request.key.unwrap_or_default());
-    app.db()
+    app.registry()
         .write(move |tx| Box::pin(async move { registered_models::delete_tag(tx, &name, &key).await }))
         .await?;
     empty()
@@ -143,7 +148,7 @@ pub async fn get_by_alias(
     let name = request.name.unwrap_or_default();
     let alias = Alias::parse(&request.alias.unwrap_or_default())?;
     let model_version = app
-        .db()
+        .registry()
         .read(move |tx| Box::pin(async move { model_versions::get_by_alias(tx, &name, &alias).await }))
         .await?;
     Ok(Json(ModelVersionResponse { model_version }))
@@ -157,7 +162,7 @@ pub async fn set_alias(
     let name = request.name.unwrap_or_default();
     let alias = Alias::parse_new(&request.alias.unwrap_or_default())?;
     let version = VersionNumber::parse(&request.version.unwrap_or_default())?;
-    app.db()
+    app.registry()
         .write(move |tx| {
             Box::pin(async move { registered_models::set_alias(tx, &name, &alias, &version).await })
         })
@@ -172,7 +177,7 @@ pub async fn delete_alias(
 ) -> Reply<Empty> {
     let name = request.name.unwrap_or_default();
     let alias = Alias::parse(&request.alias.unwrap_or_default())?;
-    app.db()
+    app.registry()
         .write(move |tx| Box::pin(async move { registered_models::delete_alias(tx, &name, &alias).await }))
         .await?;
     empty()

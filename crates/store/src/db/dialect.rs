@@ -45,8 +45,10 @@ impl Dialect {
             Self::Postgres => format!(
                 "{before} IN (SELECT p::json->>0, (p::json->>1)::int4 FROM UNNEST(${n}::text[]) AS p) {after}"
             ),
+            // With their types, SQLite looks the pairs up in an index by both.
             Self::Sqlite => format!(
-                "{before} IN (SELECT json_extract(value, '$[0]'), json_extract(value, '$[1]') FROM json_each(${n})) {after}"
+                "{before} IN (SELECT CAST(json_extract(value, '$[0]') AS TEXT), CAST(json_extract(value, '$[1]') AS INTEGER) \
+                 FROM json_each(${n})) {after}"
             ),
         }
     }

@@ -9,7 +9,8 @@ mod versions;
 pub use load::load;
 pub use search::search;
 pub use tags_params::{delete_tag, log_params, set_tags};
-pub(crate) use versions::{note_version, origin};
+pub use versions::note_version;
+pub(crate) use versions::origin;
 
 use crate::db::{Tx, Value};
 use crate::error::{Error, Result};

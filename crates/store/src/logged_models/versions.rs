@@ -31,7 +31,7 @@ const NOTE: &str = "
 ///
 /// # Errors
 /// `RESOURCE_DOES_NOT_EXIST`.
-pub(crate) async fn note_version(tx: &mut Tx<'_>, model_id: &str, name: &str, version: i64) -> Result<()> {
+pub async fn note_version(tx: &mut Tx<'_>, model_id: &str, name: &str, version: i64) -> Result<()> {
     if tx.exec(HOLD, &[model_id.into()]).await? == 0 {
         return Err(no_model(model_id));
     }

@@ -1,14 +1,14 @@
 //! Creating model versions.
 
-use super::load;
-use super::{download_uri, no_version};
+use super::origin::unresolved;
+use super::{download_uri, load, no_version};
 use crate::db::{Bulk, Column, Tx};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::{logged_models, registered_models};
-use api::error::{internal, invalid, not_found};
+use api::error::invalid;
 use api::uri::ModelUri;
 use api::validate;
-use api::{ErrorCode, ModelVersion, Tag, VersionNumber};
+use api::{ModelVersion, Tag, VersionNumber};
 use std::collections::BTreeMap;
 
 /// What `model-versions/create` makes.
@@ -18,12 +18,14 @@ pub struct NewModelVersion {
     pub name: String,
     /// Checked already.
     pub source: String,
+    /// Where its files are, if the source names a logged model ([`super::origin`]).
+    pub storage_location: Option<String>,
     pub run_id: String,
     pub tags: Vec<Tag>,
     pub run_link: String,
     pub description: String,
-    /// The logged model that it is made from; empty for none.
-    pub model_id: String,
+    /// The logged model that it is made from, if that is in the same database and is to know.
+    pub noted_in: Option<String>,
     /// Epoch milliseconds.
     pub now_ms: i64,
 }
@@ -48,7 +50,7 @@ pub async fn create(tx: &mut Tx<'_>, new: NewModelVersion) -> Result<ModelVersio
     for tag in &new.tags {
         validate::model_version_tag(tag)?;
     }
-    let origin = origin(tx, &new).await?;
+    let location = storage_location(tx, &new).await?;
     registered_models::touch(tx, &new.name, new.now_ms).await?;
     let version = tx.first(NEXT_VERSION, &[new.name.as_str().into()], |row| row.int(0)).await?.unwrap_or(1);
     let args = [
@@ -58,14 +60,14 @@ pub async fn create(tx: &mut Tx<'_>, new: NewModelVersion) -> Result<ModelVersio
         new.now_ms.into(),
         new.description.as_str().into(),
         new.source.as_str().into(),
-        origin.storage_location.into(),
-        origin.run_id.into(),
+        location.into(),
+        new.run_id.as_str().into(),
         new.run_link.as_str().into(),
     ];
     tx.exec(INSERT, &args).await?;
     insert_tags(tx, &new, version).await?;
-    if !new.model_id.is_empty() && !api::has_prompt_tag(&new.tags) {
-        logged_models::note_version(tx, &new.model_id, &new.name, version).await?;
+    if let Some(model_id) = &new.noted_in {
+        logged_models::note_version(tx, model_id, &new.name, version).await?;
     }
     let number = VersionNumber::parse(&version.to_string())?;
     load::one(tx, &new.name, version).await?.ok_or_else(|| no_version(&new.name, &number))
@@ -83,58 +85,23 @@ async fn insert_tags(tx: &mut Tx<'_>, new: &NewModelVersion, version: i64) -> Re
     Ok(())
 }
 
-/// Where a version's files are, and the run that made them.
-struct Origin {
-    storage_location: String,
-    run_id: String,
-}
-
-/// What the source and the logged model say. A source that names another version, or a logged model, has its files.
-async fn origin(tx: &mut Tx<'_>, new: &NewModelVersion) -> Result<Origin> {
-    let mut origin = Origin { storage_location: new.source.clone(), run_id: new.run_id.clone() };
+/// Where the files of a version are. A source that names another version has its files.
+async fn storage_location(tx: &mut Tx<'_>, new: &NewModelVersion) -> Result<String> {
+    if let Some(location) = &new.storage_location {
+        return Ok(location.clone());
+    }
     match ModelUri::parse(&new.source)? {
-        None => {}
-        Some(ModelUri::LoggedModel(id)) => {
-            let (location, run_id) =
-                logged_models::origin(tx, &id).await.map_err(|e| unresolved(&new.source, e))?;
-            origin.storage_location = location;
-            if origin.run_id.is_empty() {
-                origin.run_id = run_id;
-            }
-        }
         Some(ModelUri::Version(name, version)) => {
             let version = VersionNumber::parse(&version)?;
             let location = download_uri(tx, &name, &version).await;
-            origin.storage_location = location.map_err(|e| unresolved(&new.source, e))?;
+            location.map_err(|error| unresolved(&new.source, error))
         }
-        Some(ModelUri::Other) => {
-            return Err(invalid(format!(
-                "Unable to fetch model from model URI source artifact location '{}'. Name a version by its number: \
-                 'models:/name/1'.",
-                new.source
-            ))
-            .into());
-        }
-    }
-    if origin.run_id.is_empty() && !new.model_id.is_empty() {
-        origin.run_id = logged_models::origin(tx, &new.model_id).await?.1;
-    }
-    Ok(origin)
-}
-
-/// MLflow answers 500 in these words, though the request is at fault.
-fn unresolved(source: &str, error: Error) -> Error {
-    let api = match error {
-        Error::Api(api) => api,
-        error => return error,
-    };
-    let message = format!(
-        "Unable to fetch model from model URI source artifact location '{source}'.Error: {}",
-        api.message
-    );
-    match api.code {
-        ErrorCode::ResourceDoesNotExist => not_found(message).into(),
-        ErrorCode::InvalidParameterValue => invalid(message).into(),
-        _ => internal(message).into(),
+        Some(ModelUri::Other) => Err(invalid(format!(
+            "Unable to fetch model from model URI source artifact location '{}'. Name a version by its number: \
+             'models:/name/1'.",
+            new.source
+        ))
+        .into()),
+        Some(ModelUri::LoggedModel(_)) | None => Ok(new.source.clone()),
     }
 }

@@ -4,13 +4,15 @@
 mod artifacts;
 mod create;
 mod load;
+mod origin;
 mod search;
 mod stages;
 mod tags;
 
-pub use artifacts::{VersionArtifacts, artifacts, download_uri};
+pub use artifacts::{VersionArtifacts, artifacts, download_uri, owners};
 pub use create::{NewModelVersion, create};
 pub(crate) use load::latest;
+pub use origin::{Origin, origin};
 pub use search::search;
 pub use stages::transition;
 pub use tags::{delete_tag, set_tag};

@@ -21,7 +21,7 @@ pub struct Index {
 const METRIC_VALUES: &str = "ferroflow_latest_metrics_key_value";
 
 /// All of them.
-pub const INDEXES: [Index; 2] = [
+pub const INDEXES: [Index; 3] = [
     Index {
         name: "ferroflow_runs_experiment_id_lifecycle_stage_start_time",
         on: "runs (experiment_id, lifecycle_stage, start_time DESC, run_uuid)",
@@ -33,6 +33,13 @@ pub const INDEXES: [Index; 2] = [
         on: "latest_metrics (key, value)",
         serves: "runs by the value of a metric",
         fresh: false,
+    },
+    // MLflow's key begins with the tag's name, so that a version's tags, and a prompt's text is one, are found by reading all.
+    Index {
+        name: "ferroflow_model_version_tags_name_version",
+        on: "model_version_tags (name, version)",
+        serves: "the tags of a model version, and the text of a prompt",
+        fresh: true,
     },
 ];
 

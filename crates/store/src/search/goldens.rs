@@ -7,7 +7,7 @@ use super::filter::{self, Clause, Literal};
 use super::logged_model_filter::{self, Comparison, Operand};
 use super::operator::Operator;
 use super::order::OrderBy;
-use super::{experiments, runs};
+use super::{experiments, model_versions, registered_models, runs};
 use api::ErrorCode;
 use serde_json::{Value as Json, json};
 
@@ -49,6 +49,24 @@ fn logged_model_filters_are_read_as_mlflow_reads_them() {
     compare(include_str!("testdata/logged_models.json"), "filters", read);
 }
 
+#[test]
+fn registered_model_filters_are_read_as_mlflow_reads_them() {
+    let file = include_str!("testdata/registered_models.json");
+    compare(file, "filters", |text| {
+        Ok(registered_models::clauses(text)?.iter().map(|(clause, _)| shown(clause)).collect())
+    });
+    compare(file, "orders", |text| registered_models::order(text).map(|(column, asc)| json!([column, asc])));
+}
+
+#[test]
+fn model_version_filters_are_read_as_mlflow_reads_them() {
+    let file = include_str!("testdata/model_versions.json");
+    compare(file, "filters", |text| {
+        Ok(model_versions::clauses(text)?.iter().map(|(clause, _)| shown_number(clause)).collect())
+    });
+    compare(file, "orders", |text| model_versions::order(text).map(|(column, asc)| json!([column, asc])));
+}
+
 /// Checks every case: what MLflow understands, the message it answers, or, where it fails, that the request is refused.
 fn compare(file: &str, kind: &str, read: impl Fn(&str) -> api::Result<Json>) {
     let goldens: Json = serde_json::from_str(file).unwrap();
@@ -81,6 +99,15 @@ fn shown(clause: &Clause) -> Json {
         Literal::Texts(texts) => json!(texts.iter().filter(|t| is_lower(t)).collect::<Vec<_>>()),
     };
     json!([clause.entity.name(), clause.key, clause.comparator, value])
+}
+
+/// The same for what keeps numbers as numbers.
+fn shown_number(clause: &Clause) -> Json {
+    let mut shown = shown(clause);
+    if let Literal::Number(text) = &clause.value {
+        shown[3] = text.parse().unwrap();
+    }
+    shown
 }
 
 fn is_lower(text: &str) -> bool {

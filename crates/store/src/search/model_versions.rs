@@ -36,6 +36,11 @@ pub struct VersionSearch {
 }
 
 impl VersionSearch {
+    #[cfg(test)]
+    pub(super) fn into_search(self) -> Search {
+        self.search
+    }
+
     /// The statement to run.
     pub fn sql(&self) -> &Sql {
         &self.search.sql

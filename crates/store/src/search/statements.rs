@@ -2,8 +2,10 @@
 
 use super::experiments::ExperimentQuery;
 use super::logged_models::{Dataset, LoggedModelQuery, OrderBy};
+use super::model_versions::ModelVersionQuery;
+use super::registered_models::RegisteredModelQuery;
 use super::runs::RunQuery;
-use super::{Search, experiments, logged_models, runs};
+use super::{Search, experiments, logged_models, model_versions, registered_models, runs};
 use crate::db::{Dialect, Value};
 use api::{ErrorCode, ViewType};
 use insta::assert_snapshot;
@@ -353,6 +355,81 @@ fn logged_models_by_metric() {
 }
 
 #[test]
+fn registered_models_that_are_no_prompts() {
+    let query = RegisteredModelQuery {
+        filter: "name LIKE 'a%' AND tags.team = 'b'".to_owned(),
+        order_by: order(&["timestamp DESC"]),
+        max_results: 10,
+        page_token: String::new(),
+    };
+    assert_snapshot!(shown(|dialect| registered_models::compile(dialect, &query)), @r#"
+    postgres: SELECT registered_models.last_updated_time, registered_models.name
+    FROM registered_models WHERE TRUE
+    AND registered_models.name LIKE $1
+    AND NOT EXISTS (SELECT 1
+    FROM registered_model_tags p WHERE p.name = registered_models.name
+    AND p.key = 'mlflow.prompt.is_prompt'
+    AND p.value = 'true')
+    AND EXISTS (SELECT 1
+    FROM registered_model_tags f WHERE f.name = registered_models.name
+    AND f.key = $2
+    AND f.value = $3)
+    ORDER BY registered_models.last_updated_time DESC NULLS FIRST, registered_models.name LIMIT $4
+    sqlite: SELECT registered_models.last_updated_time, registered_models.name
+    FROM registered_models WHERE TRUE
+    AND registered_models.name LIKE $1
+    AND NOT EXISTS (SELECT 1
+    FROM registered_model_tags p WHERE p.name = registered_models.name
+    AND p.key = 'mlflow.prompt.is_prompt'
+    AND p.value = 'true')
+    AND EXISTS (SELECT 1
+    FROM registered_model_tags f WHERE f.name = registered_models.name
+    AND f.key = $2
+    AND f.value = $3)
+    ORDER BY registered_models.last_updated_time DESC NULLS LAST, registered_models.name LIMIT $4
+    -- Text("a%"), Text("team"), Text("b"), Int(11)
+    "#);
+}
+
+#[test]
+fn versions_of_prompts() {
+    let query = ModelVersionQuery {
+        filter: "tags.`mlflow.prompt.is_prompt` = 'true' AND version_number > 1 AND run_id IN ('r')"
+            .to_owned(),
+        order_by: vec![],
+        max_results: 10,
+        page_token: String::new(),
+    };
+    assert_snapshot!(
+        shown(|dialect| model_versions::compile(dialect, &query).map(|search| search.into_search())),
+        @r#"
+    postgres: SELECT model_versions.last_updated_time, model_versions.name, model_versions.version
+    FROM model_versions WHERE model_versions.current_stage <> 'Deleted_Internal'
+    AND model_versions.version > $1
+    AND model_versions.run_id = ANY($2)
+    AND EXISTS (SELECT 1
+    FROM model_version_tags f WHERE f.name = model_versions.name
+    AND f.version = model_versions.version
+    AND f.key = $3
+    AND f.value = $4)
+    ORDER BY model_versions.last_updated_time DESC NULLS FIRST, model_versions.name, model_versions.version DESC LIMIT $5
+    sqlite: SELECT model_versions.last_updated_time, model_versions.name, model_versions.version
+    FROM model_versions WHERE model_versions.current_stage <> 'Deleted_Internal'
+    AND model_versions.version > $1
+    AND model_versions.run_id IN (SELECT value
+    FROM json_each($2))
+    AND EXISTS (SELECT 1
+    FROM model_version_tags f WHERE f.name = model_versions.name
+    AND f.version = model_versions.version
+    AND f.key = $3
+    AND f.value = $4)
+    ORDER BY model_versions.last_updated_time DESC NULLS LAST, model_versions.name, model_versions.version DESC LIMIT $5
+    -- Int(1), Texts(["r"]), Text("mlflow.prompt.is_prompt"), Text("true"), Int(11)
+    "#
+    );
+}
+
+#[test]
 fn max_results_is_checked_in_mlflows_words() {
     let message = |max_results| {
         runs::compile(Dialect::Sqlite, &RunQuery { max_results, ..run_query("", &[]) }).unwrap_err().message
@@ -435,6 +512,19 @@ proptest! {
                 page_token: page_token.clone(),
             }));
         }
+        check(registered_models::compile(Dialect::Postgres, &RegisteredModelQuery {
+            filter: filter.clone(),
+            order_by: vec![clause.clone()],
+            max_results: 5,
+            page_token: page_token.clone(),
+        }));
+        let versions = model_versions::compile(Dialect::Sqlite, &ModelVersionQuery {
+            filter: filter.clone(),
+            order_by: vec![clause.clone()],
+            max_results: 5,
+            page_token: page_token.clone(),
+        });
+        check(versions.map(|search| search.into_search()));
         let order = OrderBy { field_name: &clause, ascending: true, dataset_name: None, dataset_digest: None };
         check(logged_models::compile(Dialect::Postgres, &LoggedModelQuery {
             experiment_ids: &[1, 2],
