@@ -13,7 +13,8 @@ const MAX_DEPTH: usize = 10;
 const MAX_DEPTH_IN_PLACE: usize = 20;
 /// Fields, in one text.
 const MAX_SELECTIONS: usize = 1000;
-/// How long a chain of fragments may be in which each spreads the next; the checks that follow go down such chains.
+/// How long a chain of fragments may be in which each has the next in it, named or not; the checks that follow go down such
+/// chains.
 const MAX_CHAIN: usize = 50;
 
 /// What the operator may change.
@@ -155,7 +156,7 @@ impl<'a> InPlace<'a> {
         for selection in selections {
             let one = match selection {
                 Selection::Field(field) => self.field(field)?,
-                Selection::Inline { selections, .. } => self.selections(selections)?,
+                Selection::Inline { selections, .. } => self.linked(selections)?,
                 Selection::Spread { name, .. } => self.fragment(name)?,
             };
             cost.beside(one);
@@ -183,15 +184,18 @@ impl<'a> InPlace<'a> {
             return Ok(*cost);
         }
         self.known.insert(&fragment.name, Cost::default());
+        let cost = self.linked(&fragment.selections)?;
+        self.known.insert(&fragment.name, cost);
+        Ok(cost)
+    }
+
+    /// The selections of a fragment, which is one more link of its chain.
+    fn linked(&mut self, selections: &'a [Selection]) -> Result<Cost, String> {
         self.chain += 1;
-        let cost = if self.chain > MAX_CHAIN { None } else { Some(self.selections(&fragment.selections)?) };
+        let cost = if self.chain > MAX_CHAIN { None } else { Some(self.selections(selections)?) };
         self.chain -= 1;
         match cost {
-            Some(cost) if cost.chain < MAX_CHAIN => {
-                let cost = Cost { chain: cost.chain + 1, ..cost };
-                self.known.insert(&fragment.name, cost);
-                Ok(cost)
-            }
+            Some(cost) if cost.chain < MAX_CHAIN => Ok(Cost { chain: cost.chain + 1, ..cost }),
             _ => {
                 Err(format!("Query exceeds maximum of {MAX_CHAIN} fragments in a row that spread each other"))
             }
@@ -271,6 +275,13 @@ mod tests {
         let chain = |n: usize| times(n, |n| format!("fragment F{n} on T {{ ...F{} }}", n + 1));
         assert_eq!(said(&format!("{{ ...F0 }} {}", chain(50))), "ok");
         assert!(said(&format!("{{ ...F0 }} {}", chain(51))).contains("in a row"));
+        let nested = |n: usize| format!("{} x {}", "... { ".repeat(n), "}".repeat(n));
+        assert_eq!(said(&format!("{{ {} }}", nested(50))), "ok");
+        assert!(said(&format!("{{ {} }}", nested(51))).contains("in a row"));
+        let both = times(45, |n| {
+            format!("fragment F{n} on T {{ {} ...F{} {} }}", "... { ".repeat(45), n + 1, "}".repeat(45))
+        });
+        assert!(said(&format!("{{ x }} {both}")).contains("in a row"));
         let backwards = times(20_000, |n| format!("fragment F{} on T {{ ...F{n} }}", n + 1));
         assert!(said(&format!("{{ x }} {backwards}")).contains("in a row"));
     }

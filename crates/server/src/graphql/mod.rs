@@ -68,3 +68,86 @@ async fn outcome(app: &App, request: GraphqlRequest) -> Result<Outcome, Failure>
     }
     execute::execute(app, &document, request.operation_name().as_deref(), &request.variables).await
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    /// Words that GraphQL texts are made of, names of the schema among them.
+    const WORDS: &[&str] = &[
+        "{",
+        "{",
+        "{",
+        "}",
+        "}",
+        "}",
+        "(",
+        ")",
+        "[",
+        "]",
+        ":",
+        "=",
+        "!",
+        "$",
+        "@",
+        "...",
+        "...F",
+        "...G",
+        "on",
+        "query",
+        "mutation",
+        "fragment F on Query",
+        "fragment G on Test",
+        "test",
+        "output",
+        "mlflowGetRun",
+        "input",
+        "run",
+        "info",
+        "runId",
+        "__schema",
+        "types",
+        "a:",
+        "$a",
+        "$a: String",
+        "\"x\"",
+        "3",
+        "1.5",
+        "null",
+        "ALL",
+        "{runId: $a}",
+        "@component(name: \"x\")",
+        "{ test { output } }",
+    ];
+
+    /// All that is done with a text before something is looked up: none of it may fall over.
+    fn look_at(text: &str) {
+        let Ok(document) = parse::parse(text) else { return };
+        let schema = Schema::default();
+        if limits::check(&document, QueryLimits::default()).is_ok()
+            && validate::validate(&schema, &document).is_empty()
+        {
+            for operation in &document.operations {
+                drop(write::grouped(&document, &[&operation.selections]));
+            }
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_text(text in "\\PC*") {
+            look_at(&text);
+        }
+
+        #[test]
+        fn any_words(words in prop::collection::vec(prop::sample::select(WORDS), 0..60)) {
+            look_at(&words.join(" "));
+        }
+
+        #[test]
+        fn any_fields(words in prop::collection::vec(prop::sample::select(WORDS), 0..12)) {
+            look_at(&format!("query ($a: String) {{ test {{ {} }} }} fragment F on Query {{ ...F }} fragment G on Test {{ ...G }}", words.join(" ")));
+        }
+    }
+}
