@@ -109,7 +109,7 @@ fn arguments<'a>(
 ) {
     for (name, value) in given {
         let argument = known.iter().find(|argument| argument.name == *name);
-        let has_default = argument.is_some_and(|argument| has_default(argument));
+        let has_default = argument.is_some_and(has_default);
         in_value(check, argument.map(|argument| &argument.ty), has_default, value, uses);
     }
 }
