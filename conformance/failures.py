@@ -69,6 +69,7 @@ def _missing_value(parameters: str) -> str:
 
 PROXY = "mlflow-artifacts/artifacts/*"
 DOWNLOADS = (f"GET {PROXY}", "GET get-artifact", "GET logged-models/*/artifacts/files", "GET model-versions/get-artifact")
+GRAPHQL = ("GET graphql", "POST graphql")
 SEARCHES = ("POST runs/search", "POST experiments/search")
 REGISTRY_SEARCHES = ("GET registered-models/search", "GET model-versions/search")
 OF_AN_EXPERIMENT = tuple(f"POST experiments/{verb}" for verb in ("delete", "restore", "update", "set-experiment-tag", "delete-experiment-tag"))
@@ -138,6 +139,11 @@ CRASHES: tuple[Case, ...] = (
     Case(WEBHOOKS, INVALID, rf"Invalid request: .* is no (entity|action) of events\.{SEE_DOCS}"),
     Case(WEBHOOKS, INVALID, rf"Invalid request: invalid type: .*, expected an object\.{SEE_DOCS}"),
     Case(("GET webhooks",), INVALID, r"Invalid page token, parsed value=None"),
+    # GraphQL
+    Case(GRAPHQL, INVALID, rf"Missing value for required parameter 'query'\.{SEE_DOCS}"),
+    Case(GRAPHQL, INVALID, _wrong_type("query")),
+    Case(GRAPHQL, INVALID, r"The GraphQL query cannot be read at line \d+, column \d+: .*\."),
+    Case(GRAPHQL, INVALID, rf"Invalid request: invalid type: .*, expected a map\.{SEE_DOCS}"),
     # Models in the old way
     Case(("POST runs/log-model",), INVALID, r"Malformed model info\. \n .* \n is not a valid JSON object\."),
 )

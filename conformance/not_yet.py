@@ -22,7 +22,6 @@ NOT_YET: dict[str, tuple[str, ...]] = {
     "OTLP": ("POST /v1/traces",),
     "scorers": tuple(f"* /*api/3.0/mlflow/scorers/{verb}" for verb in ("delete", "get", "list", "register", "versions")),
     "evaluation datasets": ("* /*api/3.0/mlflow/datasets/*",),
-    "GraphQL": ("* /graphql",),
     "jobs": ("* /ajax-api/3.0/jobs/*",),
     "gateway proxy": ("* /ajax-api/2.0/mlflow/gateway-proxy",),
     "prompt lab": ("POST /ajax-api/2.0/mlflow/runs/create-promptlab-run",),

@@ -14,6 +14,7 @@ from typing import Any
 
 from differential.compare import Difference
 from differential.normalise import NormalAnswer
+import graphql_differences as graphql
 from failures import CRASHES, DATABASE_TEXTS, crashed, shows_its_database
 
 PAGE_CODES = ("ENDPOINT_NOT_FOUND", "BAD_REQUEST", "INVALID_PARAMETER_VALUE")
@@ -475,6 +476,44 @@ WANTED: tuple[Wanted, ...] = (
         "why a webhook's test failed",
         "The official server shows Python's exception, with the URL in it.",
         _test_failed_in_other_words,
+    ),
+    Wanted(
+        "GraphQL: Python's own texts",
+        "An argument that is missing or null, an id that is no number: the official server answers what Python says about "
+        "its own code. Ferroflow names the mistake, or does what was asked where nothing is missing.",
+        graphql.pythons_own_texts,
+    ),
+    Wanted(
+        "GraphQL: runs by their view type",
+        "The official server cannot read the values of its own enum, so that every search with one fails.",
+        graphql.view_type,
+    ),
+    Wanted(
+        "GraphQL: NaN in a history",
+        "The official server answers null, as it does in a run's metrics, and an error for every point besides, which makes "
+        "clients throw the whole history away.",
+        graphql.nan_in_a_history,
+    ),
+    Wanted(
+        "GraphQL: enums that are not set",
+        "The official server answers null, and an error for each: its enums begin with 1, its messages with 0.",
+        graphql.unset_enums,
+    ),
+    Wanted(
+        "GraphQL: limits hold with fragments in their places",
+        "The official server counts in each fragment by itself, and not at all in those without a name, so that a short text "
+        "may ask for any number of fields.",
+        graphql.limits_in_place,
+    ),
+    Wanted(
+        "GraphQL: descriptions of what every schema has",
+        "The types of introspection and the built-in scalars are described in other words. Nothing depends on them.",
+        graphql.descriptions,
+    ),
+    Wanted(
+        "GraphQL: NUL in a text of a query",
+        "As in every text; here it is written as an escape of the query's own.",
+        graphql.nul_in_a_query,
     ),
     *(
         Wanted(

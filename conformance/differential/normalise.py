@@ -31,8 +31,12 @@ DATABASE_TEXT_MARK = "<database text>"
 ONE_DAY_MS = 86_400_000
 # Lists whose order the official server leaves to the database.
 UNORDERED = {"events", "params", "tags", "dataset_inputs", "model_inputs", "model_outputs", "dataset_summaries", "aliases", "latest_versions"}
+UNORDERED |= {"datasetInputs", "modelInputs", "modelOutputs", "datasetSummaries"}
 # The same for one route: the end of its path, and the lists.
 UNORDERED_AT = {"/get-latest-versions": {"model_versions"}}
+PAGE_TOKENS = {"next_page_token", "nextPageToken"}
+# GraphQL writes 64-bit numbers as texts.
+EPOCH_MS = re.compile(r"1\d{12}")
 # Bodies of these types are for people; clients look at the status and the type.
 OPAQUE_TYPES = {"text/html"}
 METHODS = "access-control-allow-methods"
@@ -95,7 +99,7 @@ class Normaliser:
             items = [self.value(item, key, parent) for item in value]
             return sorted(items, key=_sort_key) if key in self._unordered or _is_unordered(key, parent) else items
         if isinstance(value, str):
-            return self._number("token", value) if key == "next_page_token" else self.text(value)
+            return self._number("token", value) if key in PAGE_TOKENS and value else self.text(value)
         if isinstance(value, float):
             return value if math.isfinite(value) else f"<JSON literal {value}>"
         if isinstance(value, int) and not isinstance(value, bool) and _is_now(value):
@@ -104,6 +108,8 @@ class Normaliser:
 
     def text(self, text: str) -> str:
         """Normalises a string."""
+        if EPOCH_MS.fullmatch(text) and _is_now(int(text)):
+            return "<now>"
         for place, name in self._places.items():
             text = text.replace(place, name)
         text = DATABASE_TEXT.sub(DATABASE_TEXT_MARK, text)

@@ -165,6 +165,7 @@ fn settings(options: &ServerOptions, working_dir: &Path) -> Result<Settings, Str
         max_transfers: options.artifacts.max_transfers(),
         webhooks: options.webhooks.settings()?,
         limits: options.limits(),
+        graphql: options.graphql.limits(),
         security: options.security.rules()?,
     })
 }

@@ -1,5 +1,6 @@
 //! What every handler can reach: the database, the settings, the clock.
 
+use crate::graphql::{QueryLimits, Schema};
 use crate::readiness::Readiness;
 use crate::security::Security;
 use crate::sources::SourcePattern;
@@ -26,6 +27,7 @@ struct Inner {
     registry: Option<Db>,
     settings: Settings,
     clock: Clock,
+    graphql: Schema,
 }
 
 /// What the operator chose at the start, as far as handlers care.
@@ -57,6 +59,8 @@ pub struct Settings {
     pub limits: Limits,
     /// Where webhooks may lead, and how long is tried.
     pub webhooks: WebhookSettings,
+    /// Limits on GraphQL queries.
+    pub graphql: QueryLimits,
     /// The checks of Host and Origin; `None` under `--disable-security-middleware`.
     pub security: Option<Security>,
 }
@@ -83,7 +87,18 @@ impl App {
         let (ingest, readiness) = (Ingest::new(db.clone()), Readiness::default());
         let transfers = Transfers::new(settings.max_transfers);
         let webhooks = Webhooks::new(&settings.webhooks);
-        Self(Arc::new(Inner { ingest, readiness, transfers, webhooks, db, registry, settings, clock }))
+        let graphql = Schema::default();
+        Self(Arc::new(Inner {
+            ingest,
+            readiness,
+            transfers,
+            webhooks,
+            db,
+            registry,
+            settings,
+            clock,
+            graphql,
+        }))
     }
 
     /// The database.
@@ -124,6 +139,11 @@ impl App {
     /// The operator's choices.
     pub fn settings(&self) -> &Settings {
         &self.0.settings
+    }
+
+    /// What can be asked in GraphQL.
+    pub fn graphql(&self) -> &Schema {
+        &self.0.graphql
     }
 
     /// Now, in epoch milliseconds.

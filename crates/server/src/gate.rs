@@ -133,6 +133,7 @@ mod tests {
             max_transfers: 1,
             source_pattern: None,
             locations: api::uri::Locations::default(),
+            graphql: crate::graphql::QueryLimits::default(),
             limits: api::validate::Limits::default(),
             security: None,
         })

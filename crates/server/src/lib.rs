@@ -7,6 +7,7 @@ pub mod extract;
 pub mod folder;
 pub mod gate;
 pub mod gc;
+pub mod graphql;
 pub mod handlers;
 pub mod listen;
 pub mod patience;
@@ -21,5 +22,6 @@ pub mod webhooks;
 
 pub use app::{App, Clock, Settings};
 pub use gate::Gate;
+pub use graphql::QueryLimits;
 pub use routes::router;
 pub use security::Security;

@@ -50,6 +50,11 @@ impl IntoResponse for Points {
     }
 }
 
+/// JSON that has been written already.
+pub fn json_text(text: String) -> Response {
+    json(StatusCode::OK, text)
+}
+
 fn json(status: StatusCode, body: impl Into<Body>) -> Response {
     let mut response = Response::new(body.into());
     *response.status_mut() = status;
@@ -68,6 +73,16 @@ impl Failure {
     /// An error with a status other than its code's own.
     pub fn with_status(status: StatusCode, error: api::Error) -> Self {
         Self { error, status }
+    }
+
+    /// Whether this server failed, rather than the client.
+    pub fn is_the_servers(&self) -> bool {
+        self.status.is_server_error()
+    }
+
+    /// What to tell the client.
+    pub fn into_message(self) -> String {
+        self.error.message
     }
 }
 

@@ -5,8 +5,8 @@
 
 use crate::app::App;
 use crate::handlers::{
-    artifact_proxy, artifacts, datasets, experiments, health, logged_models, metrics, model_versions,
-    multipart, registered_models, runs, webhooks,
+    artifact_proxy, artifacts, datasets, experiments, graphql, health, logged_models, metrics,
+    model_versions, multipart, registered_models, runs, webhooks,
 };
 use crate::security::GuardLayer;
 use crate::{respond, transfers, ui};
@@ -201,6 +201,10 @@ pub fn table() -> Vec<Route> {
         route(M::GET,  "2.0/mlflow/metrics/get-history-bulk",          metrics::get_history_bulk,          Read(Runs)).ajax_only(),
         route(M::GET,  "2.0/mlflow/metrics/get-history-bulk-interval", metrics::get_history_bulk_interval, Read(Runs)),
 
+        // Each field of a query needs what its REST route does: `graphql::Root::needs`.
+        route(M::GET,  "graphql", graphql::query, User).at_root(),
+        route(M::POST, "graphql", graphql::query, User).at_root(),
+
         route(M::GET,  "2.0/mlflow/artifacts/list",  artifacts::list,   Read(Run)),
         route(M::GET,  "2.0/mlflow/artifacts/zip",   artifacts::zip,    Read(Run)).moves_files(),
         route(M::GET,  "get-artifact",               artifacts::get,    Read(Run)).at_root().moves_files(),
@@ -307,7 +311,7 @@ mod tests {
             let method = method(&route);
             // MLflow searches by POST; everything else that is not GET changes something.
             let reads = method == "GET"
-                || ["search", "search-datasets", "get-latest-versions"]
+                || ["search", "search-datasets", "get-latest-versions", "graphql"]
                     .iter()
                     .any(|end| route.path.ends_with(end));
             let writer = matches!(route.needs, Needs::Edit(_) | Needs::Manage(_));

@@ -4,6 +4,7 @@
 mod artifacts;
 mod data;
 mod database;
+mod graphql;
 mod network;
 mod not_here;
 mod pages;
@@ -53,6 +54,8 @@ pub struct ServerOptions {
     pub security: security::SecurityOptions,
     #[command(flatten)]
     pub webhooks: webhooks::WebhookOptions,
+    #[command(flatten)]
+    pub graphql: graphql::GraphqlOptions,
     #[command(flatten)]
     pub pages: pages::PageOptions,
     #[command(flatten)]

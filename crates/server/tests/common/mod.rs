@@ -44,6 +44,7 @@ impl TestApp {
             source_pattern: None,
             // Requests without a network have no Host; `tests/security.rs` sends one.
             security: None,
+            graphql: server::QueryLimits::default(),
             limits: api::validate::Limits::default(),
         };
         change(&mut settings);
