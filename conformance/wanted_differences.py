@@ -190,9 +190,12 @@ def _aliases_go_with_their_version(difference: Difference) -> bool:
     if difference.route.endswith("registered-models/alias"):
         gone = re.fullmatch(r"Registered model alias \S+ not found\.", candidate.message())
         return official.status == 404 and official.message().startswith("Model Version (name=") and gone is not None
-    if not all(place.startswith("body.registered_model.aliases") for place in difference.places):
+    if not all(re.match(r"body\.registered_models?(\[\d+\])?\.aliases", place) for place in difference.places):
         return False
-    both = (one.body["registered_model"].get("aliases", []) for one in (official, candidate))
+    both = (
+        [alias for model in one.body.get("registered_models", [one.body.get("registered_model", {})]) for alias in model.get("aliases", [])]
+        for one in (official, candidate)
+    )
     listed, left = ({alias["alias"] for alias in aliases} for aliases in both)
     return left < listed
 

@@ -4,7 +4,8 @@ use std::path::{Component, Path};
 
 use artifacts::{ArtifactPath, Environment, Store, Stores, proxied};
 
-/// Takes bytes for an artifact path, for the place of a run behind the proxy, and for the location of an experiment.
+/// Takes bytes for an artifact path, for the place of a run behind the proxy, for the location of an experiment, and for the source
+/// of a model version.
 ///
 /// # Panics
 /// When one of them leads out of its root.
@@ -40,6 +41,24 @@ pub fn artifact_path(data: &[u8]) {
         let path = api::uri::local_path(&resolved).expect("a path");
         let climbs = Path::new(&path).components().any(|part| part == Component::ParentDir);
         assert!(Path::new(&path).starts_with("/data") && !climbs, "{text:?} is at {path:?}");
+    }
+    for source in [text.to_owned(), format!("s3://bucket/{text}"), format!("mlflow-artifacts:/{text}")] {
+        source_of_a_version(&source);
+    }
+}
+
+/// A source that is taken says `..` in no encoding.
+fn source_of_a_version(source: &str) {
+    let taken = match api::uri::Source::parse(source) {
+        Ok(api::uri::Source::Address) => true,
+        Ok(api::uri::Source::Folder(_)) => api::uri::leads_where_it_says(source),
+        Err(_) => false,
+    };
+    let mut decoded = source.to_owned();
+    for _ in 0..20 {
+        let climbs = decoded.split(['/', '\\', '?', '#', ';']).any(|segment| segment.trim() == "..");
+        assert!(!(taken && climbs), "{source:?} is taken, and means {decoded:?}");
+        decoded = api::uri::percent_decode(&decoded).into_owned();
     }
 }
 

@@ -132,6 +132,7 @@ fn settings(options: &ServerOptions, working_dir: &Path) -> Result<Settings, Str
         working_dir: working_dir.to_owned(),
         ui: options.pages.ui()?,
         artifacts_only: options.artifacts.artifacts_only,
+        source_pattern: options.artifacts.source_pattern(),
         max_transfers: options.artifacts.max_transfers(),
         limits: options.limits(),
         graphql: options.graphql.limits(),

@@ -3,6 +3,7 @@
 use crate::graphql::{QueryLimits, Schema};
 use crate::readiness::Readiness;
 use crate::security::Security;
+use crate::sources::SourcePattern;
 use crate::transfers::Transfers;
 use api::uri::Locations;
 use api::validate::Limits;
@@ -48,6 +49,8 @@ pub struct Settings {
     pub max_transfers: usize,
     /// Where clients may put experiments.
     pub locations: Locations,
+    /// What every source of a model version must match; `None` for anything that leads nowhere else.
+    pub source_pattern: Option<SourcePattern>,
     /// Limits on names and values.
     pub limits: Limits,
     /// Limits on GraphQL queries.

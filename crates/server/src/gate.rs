@@ -129,6 +129,7 @@ mod tests {
             ui: None,
             artifacts_only: false,
             max_transfers: 1,
+            source_pattern: None,
             locations: api::uri::Locations::default(),
             graphql: crate::graphql::QueryLimits::default(),
             limits: api::validate::Limits::default(),

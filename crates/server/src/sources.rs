@@ -9,6 +9,22 @@ use api::{CreateModelVersion, ModelVersion, has_prompt_tag};
 use store::model_versions::{self, Origin, VersionArtifacts};
 use store::{logged_models, runs};
 
+/// What the operator wants to find in every source (`--model-version-source-pattern`).
+#[derive(Debug, Clone)]
+pub struct SourcePattern(regex_lite::Regex);
+
+impl SourcePattern {
+    /// Reads a regular expression.
+    ///
+    /// # Errors
+    /// A sentence.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        regex_lite::Regex::new(text)
+            .map(Self)
+            .map_err(|error| format!("not a regular expression, or one that looks around or back: {error}"))
+    }
+}
+
 /// Checks the source of a version that is to be created, and looks up the logged model that it is made from.
 ///
 /// # Errors
@@ -39,6 +55,11 @@ pub async fn note(app: &App, model_id: &str, version: &ModelVersion) {
 /// `INVALID_PARAMETER_VALUE`; `RESOURCE_DOES_NOT_EXIST` for the run or the logged model that is to own a folder.
 async fn check(app: &App, request: &CreateModelVersion) -> Result<(), Failure> {
     let source = request.source.as_deref().unwrap_or_default();
+    if let Some(SourcePattern(pattern)) = &app.settings().source_pattern
+        && !pattern.is_match(source)
+    {
+        return Err(invalid(format!("Invalid model version source: '{source}'.")).into());
+    }
     if source == NO_SOURCE && has_prompt_tag(&request.tags) {
         return Ok(());
     }

@@ -129,3 +129,20 @@ async fn what_another_server_let_pass_is_not_read() {
         assert!(body.contains("--allowed-artifact-locations") && !body.contains("secret"), "{body}");
     }
 }
+
+#[tokio::test]
+async fn an_operator_narrows_the_sources() {
+    let pattern = server::sources::SourcePattern::parse("^(s3://mine/|dummy-source$)").expect("a pattern");
+    let mut app = TestApp::with(|settings| settings.source_pattern = Some(pattern)).await;
+    app.post_json(&format!("{API}/registered-models/create"), &json!({"name": "m"})).await;
+    for (source, message) in [
+        ("s3://mine/m", None),
+        ("s3://other/m", Some("Invalid model version source: 's3://other/m'.")),
+        ("x s3://mine/m", Some("Invalid model version source: 'x s3://mine/m'.")),
+    ] {
+        let new = json!({"name": "m", "source": source});
+        let answer = app.post_json(&format!("{API}/model-versions/create"), &new).await;
+        assert_eq!(answer["message"].as_str(), message, "{answer}");
+    }
+    assert!(server::sources::SourcePattern::parse("(").is_err());
+}

@@ -263,6 +263,10 @@ async fn searches_keep_prompts_apart_and_page() {
                 add(&db, NewModelVersion { tags: tags.clone(), now_ms, ..new_version(name) }).await.unwrap();
             }
         }
+        for (name, expected) in [("a", false), ("b", true), ("unknown", false)] {
+            let found = db.read(move |tx| Box::pin(registered_models::is_prompt(tx, name))).await;
+            assert_eq!(found.unwrap(), expected, "{name}");
+        }
         delete_version(&db, "c", 1).await.unwrap();
         let models = async |filter: &str, page_token: String| {
             let query = RegisteredModelQuery {

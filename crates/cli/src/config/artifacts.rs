@@ -5,6 +5,7 @@ use super::values::truth;
 use api::uri::Locations;
 use artifacts::{Store, Stores};
 use clap::{ArgAction, Args};
+use server::sources::SourcePattern;
 use std::path::Path;
 
 #[derive(Args)]
@@ -34,6 +35,10 @@ pub struct ArtifactOptions {
     /// comma-separated.
     #[arg(long, env = "FERROFLOW_ALLOWED_ARTIFACT_LOCATIONS", value_name = "PLACES", value_parser = Locations::parse, hide_default_value = true, default_value = "")]
     allowed_artifact_locations: Locations,
+
+    /// A regular expression that every source of a model version must match somewhere.
+    #[arg(long, env = "MLFLOW_CREATE_MODEL_VERSION_SOURCE_VALIDATION_REGEX", value_name = "REGEX", value_parser = SourcePattern::parse)]
+    model_version_source_pattern: Option<SourcePattern>,
 
     /// How many files may be sent and received at the same time; more wait for a moment, then get 503.
     #[arg(long, env = "FERROFLOW_MAX_TRANSFERS", value_name = "COUNT", default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..))]
@@ -86,6 +91,11 @@ impl ArtifactOptions {
     /// Where clients may keep experiments, besides the root.
     pub fn locations(&self) -> Locations {
         self.allowed_artifact_locations.clone()
+    }
+
+    /// What every source of a model version must match.
+    pub fn source_pattern(&self) -> Option<SourcePattern> {
+        self.model_version_source_pattern.clone()
     }
 
     /// How many files may be on their way at the same time.

@@ -39,6 +39,7 @@ impl TestApp {
             artifacts_only: false,
             max_transfers: 100,
             locations: api::uri::Locations::default(),
+            source_pattern: None,
             // Requests without a network have no Host; `tests/security.rs` sends one.
             security: None,
             graphql: server::QueryLimits::default(),

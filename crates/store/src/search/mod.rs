@@ -30,6 +30,8 @@ mod paging;
 mod python;
 pub mod registered_models;
 mod registry_filter;
+#[cfg(test)]
+mod registry_statements;
 pub mod runs;
 mod sort;
 mod sql;

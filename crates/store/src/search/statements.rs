@@ -22,12 +22,12 @@ fn run_query(filter: &str, order_by: &[String]) -> RunQuery {
     }
 }
 
-fn order(clauses: &[&str]) -> Vec<String> {
+pub(super) fn order(clauses: &[&str]) -> Vec<String> {
     clauses.iter().map(|s| (*s).to_owned()).collect()
 }
 
 /// The statement for both engines, then the arguments.
-fn shown(compile: impl Fn(Dialect) -> api::Result<Search>) -> String {
+pub(super) fn shown(compile: impl Fn(Dialect) -> api::Result<Search>) -> String {
     let (postgres, sqlite) = (compile(Dialect::Postgres).unwrap().sql, compile(Dialect::Sqlite).unwrap().sql);
     assert_eq!(postgres.args, sqlite.args);
     let args: Vec<String> = postgres.args.iter().map(|v| format!("{v:?}")).collect();
@@ -352,81 +352,6 @@ fn logged_models_by_metric() {
     ORDER BY k0 DESC NULLS LAST, creation_timestamp_ms DESC, model_id LIMIT $11
     -- Text("acc"), Text("d"), Int(1), Text("acc"), Float(0.5), Text("d"), Text("1"), Text("p"), Texts(["x", "y"]), Int(2), Int(11)
     "#);
-}
-
-#[test]
-fn registered_models_that_are_no_prompts() {
-    let query = RegisteredModelQuery {
-        filter: "name LIKE 'a%' AND tags.team = 'b'".to_owned(),
-        order_by: order(&["timestamp DESC"]),
-        max_results: 10,
-        page_token: String::new(),
-    };
-    assert_snapshot!(shown(|dialect| registered_models::compile(dialect, &query)), @r#"
-    postgres: SELECT registered_models.last_updated_time, registered_models.name
-    FROM registered_models WHERE TRUE
-    AND registered_models.name LIKE $1
-    AND NOT EXISTS (SELECT 1
-    FROM registered_model_tags p WHERE p.name = registered_models.name
-    AND p.key = 'mlflow.prompt.is_prompt'
-    AND p.value = 'true')
-    AND EXISTS (SELECT 1
-    FROM registered_model_tags f WHERE f.name = registered_models.name
-    AND f.key = $2
-    AND f.value = $3)
-    ORDER BY registered_models.last_updated_time DESC NULLS FIRST, registered_models.name LIMIT $4
-    sqlite: SELECT registered_models.last_updated_time, registered_models.name
-    FROM registered_models WHERE TRUE
-    AND registered_models.name LIKE $1
-    AND NOT EXISTS (SELECT 1
-    FROM registered_model_tags p WHERE p.name = registered_models.name
-    AND p.key = 'mlflow.prompt.is_prompt'
-    AND p.value = 'true')
-    AND EXISTS (SELECT 1
-    FROM registered_model_tags f WHERE f.name = registered_models.name
-    AND f.key = $2
-    AND f.value = $3)
-    ORDER BY registered_models.last_updated_time DESC NULLS LAST, registered_models.name LIMIT $4
-    -- Text("a%"), Text("team"), Text("b"), Int(11)
-    "#);
-}
-
-#[test]
-fn versions_of_prompts() {
-    let query = ModelVersionQuery {
-        filter: "tags.`mlflow.prompt.is_prompt` = 'true' AND version_number > 1 AND run_id IN ('r')"
-            .to_owned(),
-        order_by: vec![],
-        max_results: 10,
-        page_token: String::new(),
-    };
-    assert_snapshot!(
-        shown(|dialect| model_versions::compile(dialect, &query).map(|search| search.into_search())),
-        @r#"
-    postgres: SELECT model_versions.last_updated_time, model_versions.name, model_versions.version
-    FROM model_versions WHERE model_versions.current_stage <> 'Deleted_Internal'
-    AND model_versions.version > $1
-    AND model_versions.run_id = ANY($2)
-    AND EXISTS (SELECT 1
-    FROM model_version_tags f WHERE f.name = model_versions.name
-    AND f.version = model_versions.version
-    AND f.key = $3
-    AND f.value = $4)
-    ORDER BY model_versions.last_updated_time DESC NULLS FIRST, model_versions.name, model_versions.version DESC LIMIT $5
-    sqlite: SELECT model_versions.last_updated_time, model_versions.name, model_versions.version
-    FROM model_versions WHERE model_versions.current_stage <> 'Deleted_Internal'
-    AND model_versions.version > $1
-    AND model_versions.run_id IN (SELECT value
-    FROM json_each($2))
-    AND EXISTS (SELECT 1
-    FROM model_version_tags f WHERE f.name = model_versions.name
-    AND f.version = model_versions.version
-    AND f.key = $3
-    AND f.value = $4)
-    ORDER BY model_versions.last_updated_time DESC NULLS LAST, model_versions.name, model_versions.version DESC LIMIT $5
-    -- Int(1), Texts(["r"]), Text("mlflow.prompt.is_prompt"), Text("true"), Int(11)
-    "#
-    );
 }
 
 #[test]
