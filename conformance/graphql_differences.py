@@ -40,8 +40,9 @@ def pythons_own_texts(difference: Difference) -> bool:
 def view_type(difference: Difference) -> bool:
     """Ours is an answer."""
     official, candidate = _errors(difference)
-    found = (difference.candidate.body.get("data") or {}).get("mlflowSearchRuns")
-    return len(official) == 1 and VIEW_TYPE.fullmatch(official[0]) is not None and not candidate and found is not None
+    if len(official) != 1 or not VIEW_TYPE.fullmatch(official[0]) or candidate:
+        return False
+    return difference.candidate.body["data"]["mlflowSearchRuns"] is not None
 
 
 def nan_in_a_history(difference: Difference) -> bool:

@@ -46,7 +46,12 @@ def test_reads_hold_all_connections(fleet: Fleet) -> None:
         with held(server, "runs"):
             holders = [threads.submit(send, server, "GET", read) for _ in range(3)]
             wait_until(lambda: query(server.backend_uri, WAITING) == [(3,)], "the pool is full")
-            for refused in (send(server, "GET", read), send(server, "POST", API + "runs/update", {"run_id": run})):
+            by_graphql = {"query": f'{{ mlflowGetRun(input: {{runId: "{run}"}}) {{ run {{ info {{ runId }} }} }} }}'}
+            for refused in (
+                send(server, "GET", read),
+                send(server, "POST", API + "runs/update", {"run_id": run}),
+                send(server, "POST", "/graphql", by_graphql),
+            ):
                 assert refused.status == 503
                 is_asked_to_come_back(refused)
             assert send(server, "GET", "/livez").status == 200
