@@ -39,10 +39,7 @@ NOT_YET: dict[str, tuple[str, ...]] = {
     "evaluation datasets": ("* /*api/3.0/mlflow/datasets/*",),
     "GraphQL": ("* /graphql",),
     "jobs": ("* /ajax-api/3.0/jobs/*",),
-    "gateway proxy": ("* /ajax-api/2.0/mlflow/gateway-proxy",),
     "prompt lab": ("POST /ajax-api/2.0/mlflow/runs/create-promptlab-run",),
-    # The interface is served under /static-files; this is a second way to the same files, which nothing links to.
-    "user interface": ("GET /build/*",),
     "basic-auth": (
         "* /api/*/mlflow/*/permissions/*",
         "* /api/2.0/mlflow/users/*",

@@ -5,7 +5,8 @@
 
 use crate::app::App;
 use crate::handlers::{
-    artifact_proxy, artifacts, datasets, experiments, health, logged_models, metrics, multipart, runs,
+    artifact_proxy, artifacts, datasets, experiments, gateway, health, logged_models, metrics, multipart,
+    runs,
 };
 use crate::security::GuardLayer;
 use crate::{respond, transfers, ui};
@@ -127,6 +128,7 @@ pub fn table() -> Vec<Route> {
 
         route(M::GET,  "",                     ui::index,       User).at_root().always(),
         route(M::GET,  "static-files/{*path}", ui::static_file, Nothing).at_root().always(),
+        route(M::GET,  "build/{*path}",        ui::static_file, Nothing).at_root().always(),
 
         route(M::POST, "2.0/mlflow/experiments/create",                experiments::create,      User),
         route(M::GET,  "2.0/mlflow/experiments/get",                   experiments::get,         Read(Experiment)),
@@ -175,6 +177,9 @@ pub fn table() -> Vec<Route> {
         route(M::GET,  "2.0/mlflow/artifacts/zip",   artifacts::zip,    Read(Run)).moves_files(),
         route(M::GET,  "get-artifact",               artifacts::get,    Read(Run)).at_root().moves_files(),
         route(M::POST, "2.0/mlflow/upload-artifact", artifacts::upload, Edit(Run)).ajax_only().moves_files(),
+
+        route(M::GET,  "2.0/mlflow/gateway-proxy", gateway::proxy, User).ajax_only().always(),
+        route(M::POST, "2.0/mlflow/gateway-proxy", gateway::proxy, User).ajax_only().always(),
 
         route(M::GET,    "2.0/mlflow-artifacts/artifacts",                     artifact_proxy::list,      Read(ArtifactPath)).of_artifacts(),
         route(M::GET,    "2.0/mlflow-artifacts/zip",                           artifact_proxy::zip,       Read(ArtifactPath)).of_artifacts().moves_files(),
@@ -267,9 +272,9 @@ mod tests {
     fn a_route_that_writes_needs_more_than_to_see() {
         for route in table() {
             let method = method(&route);
-            // MLflow searches by POST; everything else that is not GET changes something.
-            let reads =
-                method == "GET" || route.path.ends_with("search") || route.path.ends_with("search-datasets");
+            // MLflow searches and asks for models by POST; everything else that is not GET changes something.
+            let asks = ["search", "search-datasets", "gateway-proxy"];
+            let reads = method == "GET" || asks.iter().any(|end| route.path.ends_with(end));
             let writer = matches!(route.needs, Needs::Edit(_) | Needs::Manage(_));
             // What has no parent yet belongs to its maker.
             let makes = method == "POST" && route.path == "2.0/mlflow/experiments/create";
@@ -282,6 +287,6 @@ mod tests {
     fn what_needs_nothing_shows_no_data() {
         let open: Vec<_> =
             table().into_iter().filter(|r| r.needs == Needs::Nothing).map(|r| r.path).collect();
-        assert_eq!(open, ["health", "version", "livez", "readyz", "static-files/{*path}"]);
+        assert_eq!(open, ["health", "version", "livez", "readyz", "static-files/{*path}", "build/{*path}"]);
     }
 }
