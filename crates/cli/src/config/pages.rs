@@ -8,7 +8,7 @@ use std::path::PathBuf;
 #[derive(Args)]
 #[command(next_help_heading = "Web UI")]
 pub struct PageOptions {
-    /// A folder with a build of MLflow's web UI [default: what `ferroflow ui install` installed].
+    /// A folder with a build of MLflow's web UI, instead of the one of `ferroflow ui install` [default: the installed one].
     #[arg(long, env = "FERROFLOW_UI_DIR", value_name = "FOLDER")]
     ui_dir: Option<PathBuf>,
 }
