@@ -29,6 +29,11 @@ PLACEHOLDER = re.compile(r"<[^>]*>")
 WAITS_FOR = {PLACEHOLDER.sub("*", pattern): part for part, patterns in NOT_YET.items() for pattern in patterns}
 # What browser and UI say of an answer that is not 200, which is looked at by itself.
 OF_A_REFUSED_REQUEST = re.compile(r"Failed to load resource: the server responded|Fetch failed: ")
+# What the UI says of itself, whatever the server: the official one shows that.
+OF_THE_UI = {
+    "a chart is laid out again": re.compile(r"ResizeObserver loop completed"),
+    "after a logged model is registered from its page": re.compile(r"reading 'includes'\).*searchModelVersionsApi", re.DOTALL),
+}
 # Refusals that the UI asks for: whether a name is free.
 WANTED = {"GET /ajax-api/2.0/mlflow/experiments/get-by-name answers 404"}
 # Half a second of a moving canvas.
@@ -106,6 +111,7 @@ class Visitor:
     def watch(self) -> None:
         """Begins to note."""
         self.page.set_default_timeout(PATIENCE_MS)
+        expect.set_options(timeout=PATIENCE_MS)
         self.page.on("console", self._on_console)
         self.page.on("pageerror", lambda error: self.wrong.append(f"{self.page.url}: exception {error}"))
         self.page.on("request", lambda request: self._busy.add(request))
@@ -115,10 +121,11 @@ class Visitor:
         self.page.route(lambda url: not url.startswith((self.url, "blob:", "data:")), self._on_outside)
 
     def _on_console(self, message: ConsoleMessage) -> None:
-        if message.type != "error" or OF_A_REFUSED_REQUEST.match(message.text):
+        known = [OF_A_REFUSED_REQUEST, *OF_THE_UI.values()]
+        if message.type != "error" or any(pattern.search(message.text) for pattern in known):
             return
         if message.location.get("url") not in self.outside:
-            self.wrong.append(f"{self.page.url}: console: {message.text[:400]}")
+            self.wrong.append(f"{self.page.url}: console: {message.text[:1500]}")
 
     def _on_failure(self, request: Request) -> None:
         self._busy.discard(request)
