@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,7 +14,7 @@ import pytest
 from fleet import Fleet
 from object_stores import ObjectStores
 from receiver import Receiver
-from servers import ENGINES, REPOSITORY
+from servers import ENGINES, MLFLOW_WHEEL, REPOSITORY, ferroflow_binary
 
 CONFORMANCE = Path(__file__).resolve().parent
 LAST_FILES = ("test_every_route.py", "test_wanted_differences.py")
@@ -82,6 +83,15 @@ def receiver() -> Iterator[Receiver]:
     receiver = Receiver()
     yield receiver
     receiver.stop()
+
+
+@pytest.fixture(scope="session")
+def ui_home(session_directory: Path) -> Path:
+    """What `FERROFLOW_UI_HOME` has to be for the web UI, which is installed there out of the wheel."""
+    home = session_directory / "ui"
+    command = [str(ferroflow_binary()), "ui", "install", "--wheel", str(MLFLOW_WHEEL)]
+    subprocess.run(command, env={**os.environ, "FERROFLOW_UI_HOME": str(home)}, check=True, timeout=120)
+    return home
 
 
 @pytest.fixture(params=ENGINES)

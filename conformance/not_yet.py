@@ -23,10 +23,7 @@ NOT_YET: dict[str, tuple[str, ...]] = {
     "scorers": tuple(f"* /*api/3.0/mlflow/scorers/{verb}" for verb in ("delete", "get", "list", "register", "versions")),
     "evaluation datasets": ("* /*api/3.0/mlflow/datasets/*",),
     "jobs": ("* /ajax-api/3.0/jobs/*",),
-    "gateway proxy": ("* /ajax-api/2.0/mlflow/gateway-proxy",),
     "prompt lab": ("POST /ajax-api/2.0/mlflow/runs/create-promptlab-run",),
-    # The interface is served under /static-files; this is a second way to the same files, which nothing links to.
-    "user interface": ("GET /build/*",),
     "basic-auth": (
         "* /api/*/mlflow/*/permissions/*",
         "* /api/2.0/mlflow/users/*",

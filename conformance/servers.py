@@ -20,6 +20,7 @@ from postgres import Cluster
 
 ENGINES = ("sqlite", "postgresql")
 REPOSITORY = Path(__file__).resolve().parent.parent
+MLFLOW_WHEEL = REPOSITORY / ".venv" / "wheels" / "mlflow-3.7.0-py3-none-any.whl"
 START_TIMEOUT = 90.0
 STOP_TIMEOUT = 15.0
 QUIET_OFFICIAL = {
@@ -129,7 +130,8 @@ def _start(
         *("--host", "127.0.0.1"),
         *("--port", str(port)),
     ]
-    environment = {**_inherited_environment(), **environment}
+    # What the user of this machine has installed is not part of a test.
+    environment = {**_inherited_environment(), "FERROFLOW_UI_HOME": str(directory / "no-ui"), **environment}
     server = Server(kind, _spawn(full, directory, environment), port, directory, uri, full, environment, probe)
     _wait_until_ready(server, probe)
     return server

@@ -1,12 +1,13 @@
 #!/bin/sh
-# Makes what the tests need: `.venv` in the repository root with the pinned Python packages, PostgreSQL's server programs,
-# PgBouncer, nginx, and Azurite in azurite/node_modules. Doing it again when all is there takes less than a second.
+# Makes what the tests need: `.venv` in the repository root with the pinned Python packages and MLflow's wheel, PostgreSQL's server
+# programs, PgBouncer, nginx, Chromium, and Azurite in azurite/node_modules. Doing it again when all is there takes less than a second.
 set -eu
 
 here=$(CDPATH='' cd -- "$(dirname -- "$0")" && pwd)
 root=$(dirname -- "$here")
 venv="$root/.venv"
 stamp="$venv/.conformance-requirements"
+wheels="$venv/wheels"
 azurite="$here/azurite"
 
 # Only what is missing: Debian's npm cannot be installed beside a Node that brought its own.
@@ -14,6 +15,7 @@ missing=""
 command -v initdb >/dev/null 2>&1 || ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || missing="$missing postgresql"
 command -v pgbouncer >/dev/null 2>&1 || [ -x /usr/sbin/pgbouncer ] || missing="$missing pgbouncer"
 command -v nginx >/dev/null 2>&1 || [ -x /usr/sbin/nginx ] || missing="$missing nginx-light"
+command -v chromium >/dev/null 2>&1 || [ -n "${CHROMIUM:-}" ] || missing="$missing chromium"
 { command -v node >/dev/null 2>&1 && command -v npm >/dev/null 2>&1; } || missing="$missing npm"
 
 if [ -n "$missing" ]; then
@@ -31,6 +33,11 @@ if ! cmp -s "$here/requirements.txt" "$stamp"; then
     [ -x "$venv/bin/python" ] || python3 -m venv "$venv"
     "$venv/bin/python" -m pip install --disable-pip-version-check --quiet -r "$here/requirements.txt"
     cp "$here/requirements.txt" "$stamp"
+fi
+
+# The file that `ferroflow ui install` takes the web UI out of.
+if [ ! -f "$wheels/mlflow-3.7.0-py3-none-any.whl" ]; then
+    "$venv/bin/python" -m pip download --disable-pip-version-check --quiet --no-deps --dest "$wheels" mlflow==3.7.0
 fi
 
 # npm writes this file when it is done, so it is there, and as new as the lock file, only after a complete installation.

@@ -14,9 +14,9 @@ from official_routes import Route, official_routes
 from servers import ENGINES
 
 PARAMETER = re.compile(r"<(path:)?[^>]*>")
-# Served without a database behind them, and compared elsewhere: the interface needs a build of it.
-NOT_COMPARED = {"/", "/static-files/<path:path>"}
-NEVER_REFUSED = {"/health", "/version"}
+# Served without a database behind them, and compared in `test_ui.py`: the interface needs a build of it.
+NOT_COMPARED = {"/", "/static-files/<path:path>", "/build/<path:filename>"}
+NEVER_REFUSED = {"/health", "/version", "/ajax-api/2.0/mlflow/gateway-proxy"}
 # Local directories take uploads in one piece only.
 NEVER_DONE = re.compile(r"/mlflow-artifacts/mpu/")
 

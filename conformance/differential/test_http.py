@@ -16,6 +16,16 @@ def test_health_and_version(pair: Pair) -> None:
             pair.send(method, path)
 
 
+def test_models_for_trying_out_prompts(ajax_pair: Pair) -> None:
+    path = "/ajax-api/2.0/mlflow/gateway-proxy"
+    for query in ((), (("gateway_path", "api/2.0/endpoints/"),), (("gateway_path", "http://127.0.0.1/"),)):
+        ajax_pair.send("GET", path, query=query)
+    for body in (None, {}, {"gateway_path": "api/2.0/endpoints/", "json_data": {"prompt": "x"}}, b"{bad"):
+        ajax_pair.send("POST", path, body=body)
+    for method in ("PUT", "DELETE", "HEAD"):
+        ajax_pair.send(method, path)
+
+
 def test_unknown_routes(pair: Pair) -> None:
     base = f"{pair.prefix}/2.0/mlflow"
     for path in (

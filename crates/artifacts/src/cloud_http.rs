@@ -1,5 +1,6 @@
 //! The HTTP client that all clouds are spoken to with.
 
+use std::fmt::Display;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -24,21 +25,27 @@ impl HttpConnector for Connector {
     }
 }
 
-/// A client that trusts whom the system trusts, and has no limit on the whole time of a request.
+/// TLS that trusts whom the system trusts, for every HTTP client of this program.
+///
+/// # Errors
+/// [`Error::Settings`] when there is no TLS to be had.
+pub fn system_tls() -> Result<ClientConfig> {
+    let mut roots = RootCertStore::empty();
+    roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+    Ok(ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
+        .with_safe_default_protocol_versions()
+        .map_err(|e| broken(&e))?
+        .with_root_certificates(roots)
+        .with_no_client_auth())
+}
+
+/// A client that has no limit on the whole time of a request.
 ///
 /// # Errors
 /// [`Error::Settings`] when there is no TLS to be had.
 pub(crate) fn connector() -> Result<Connector> {
-    let broken = |e: &dyn std::fmt::Display| Error::Settings(format!("No HTTP client could be made: {e}."));
-    let mut roots = RootCertStore::empty();
-    roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
-    let tls = ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
-        .with_safe_default_protocol_versions()
-        .map_err(|e| broken(&e))?
-        .with_root_certificates(roots)
-        .with_no_client_auth();
     let client = reqwest::Client::builder()
-        .tls_backend_preconfigured(tls)
+        .tls_backend_preconfigured(system_tls()?)
         .connect_timeout(CONNECT)
         .read_timeout(IDLE)
         // A redirect could lead credentials elsewhere; the stores' own mean a wrong region, and are said so.
@@ -48,6 +55,10 @@ pub(crate) fn connector() -> Result<Connector> {
         .build()
         .map_err(|e| broken(&e))?;
     Ok(Connector(HttpClient::new(client)))
+}
+
+fn broken(error: &dyn Display) -> Error {
+    Error::Settings(format!("No HTTP client could be made: {error}."))
 }
 
 /// How often a request is repeated that the store refused for the moment, or that got lost.

@@ -31,6 +31,7 @@ mod zip;
 pub use below::is_below;
 pub use cloud::CloudStore;
 pub use cloud_error::{CloudError, Fault};
+pub use cloud_http::system_tls;
 pub use cloud_uri::Container;
 pub use environment::Environment;
 pub use error::{Error, Result};

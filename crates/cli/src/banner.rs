@@ -53,9 +53,9 @@ pub fn lines(facts: &Facts, colours: bool) -> String {
     );
     line(
         "web UI",
-        match &options.pages.ui_dir {
-            Some(folder) => folder.display().to_string(),
-            None => "none; --ui-dir serves MLflow's".to_owned(),
+        match &settings.ui {
+            Some(folder) => folder.to_string(),
+            None => "none installed: `ferroflow ui install`".to_owned(),
         },
     );
     if everywhere && options.security.is_local() {

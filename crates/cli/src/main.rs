@@ -10,6 +10,7 @@ mod migration;
 mod opening;
 mod retry;
 mod start;
+mod ui;
 mod usage;
 mod wait;
 
@@ -21,6 +22,7 @@ const EXAMPLES: &str = "\
 Examples:
   ferroflow server           SQLite in ./mlflow.db, artifacts in ./mlartifacts, on port 5000
   ferroflow server --help    every option, with its environment variable
+  ferroflow ui install       MLflow's own web UI, which the server then serves
   ferroflow db --help        migrations of databases that an older MLflow made
   ferroflow gc --help        deleting for good what is marked deleted";
 
@@ -43,8 +45,9 @@ enum Command {
     /// Delete for good what is marked deleted, with its artifacts.
     Gc(Box<gc::GcOptions>),
     /// Run the tracking server.
-    #[command(visible_alias = "ui")]
     Server(Box<ServerOptions>),
+    /// Install the web UI; without a command, run the tracking server, as `mlflow ui` does.
+    Ui(Box<ui::UiOptions>),
 }
 
 fn main() -> ExitCode {
@@ -59,6 +62,7 @@ fn main() -> ExitCode {
         Command::Db(options) => db::run(&options),
         Command::Gc(options) => gc::run(&options),
         Command::Server(options) => start::server(*options),
+        Command::Ui(options) => ui::run(*options),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

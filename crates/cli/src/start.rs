@@ -223,7 +223,7 @@ async fn remove_leftovers(store: LocalStore) {
 }
 
 /// The system's words without its number for them.
-fn reason(error: &io::Error) -> String {
+pub fn reason(error: &io::Error) -> String {
     let text = error.to_string();
     text.split(" (os error").next().unwrap_or_default().to_lowercase()
 }

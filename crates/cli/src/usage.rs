@@ -120,7 +120,8 @@ mod tests {
     fn the_help_that_is_named_is_that_of_the_command() {
         for (given, expected) in [
             ("ferroflow nonsense", "ferroflow"),
-            ("ferroflow ui --port x", "ferroflow server"),
+            ("ferroflow ui --port x", "ferroflow ui"),
+            ("ferroflow ui install --port x", "ferroflow ui install"),
             ("ferroflow db", "ferroflow db"),
             ("ferroflow db nonsense", "ferroflow db"),
             ("ferroflow db wait --timeout x", "ferroflow db wait"),

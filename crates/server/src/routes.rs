@@ -5,7 +5,7 @@
 
 use crate::app::App;
 use crate::handlers::{
-    artifact_proxy, artifacts, datasets, experiments, graphql, health, logged_models, metrics,
+    artifact_proxy, artifacts, datasets, experiments, gateway, graphql, health, logged_models, metrics,
     model_versions, multipart, registered_models, runs, webhooks,
 };
 use crate::security::GuardLayer;
@@ -132,6 +132,7 @@ pub fn table() -> Vec<Route> {
 
         route(M::GET,  "",                     ui::index,       User).at_root().always(),
         route(M::GET,  "static-files/{*path}", ui::static_file, Nothing).at_root().always(),
+        route(M::GET,  "build/{*path}",        ui::static_file, Nothing).at_root().always(),
 
         route(M::POST, "2.0/mlflow/experiments/create",                experiments::create,      User),
         route(M::GET,  "2.0/mlflow/experiments/get",                   experiments::get,         Read(Experiment)),
@@ -217,6 +218,9 @@ pub fn table() -> Vec<Route> {
         route(M::PATCH,  "2.0/mlflow/webhooks/{webhook_id}",      webhooks::update, Admin),
         route(M::DELETE, "2.0/mlflow/webhooks/{webhook_id}",      webhooks::delete, Admin),
         route(M::POST,   "2.0/mlflow/webhooks/{webhook_id}/test", webhooks::test,   Admin),
+
+        route(M::GET,  "2.0/mlflow/gateway-proxy", gateway::proxy, User).ajax_only().always(),
+        route(M::POST, "2.0/mlflow/gateway-proxy", gateway::proxy, User).ajax_only().always(),
 
         route(M::GET,    "2.0/mlflow-artifacts/artifacts",                     artifact_proxy::list,      Read(ArtifactPath)).of_artifacts(),
         route(M::GET,    "2.0/mlflow-artifacts/zip",                           artifact_proxy::zip,       Read(ArtifactPath)).of_artifacts().moves_files(),
@@ -309,11 +313,9 @@ mod tests {
     fn a_route_that_writes_needs_more_than_to_see() {
         for route in table().into_iter().filter(|route| route.needs != Needs::Admin) {
             let method = method(&route);
-            // MLflow searches by POST; everything else that is not GET changes something.
-            let reads = method == "GET"
-                || ["search", "search-datasets", "get-latest-versions", "graphql"]
-                    .iter()
-                    .any(|end| route.path.ends_with(end));
+            // MLflow searches and asks for models by POST; everything else that is not GET changes something.
+            let asks = ["search", "search-datasets", "get-latest-versions", "gateway-proxy", "graphql"];
+            let reads = method == "GET" || asks.iter().any(|end| route.path.ends_with(end));
             let writer = matches!(route.needs, Needs::Edit(_) | Needs::Manage(_));
             // What has no parent yet belongs to its maker.
             let made = ["2.0/mlflow/experiments/create", "2.0/mlflow/registered-models/create"];
@@ -327,6 +329,6 @@ mod tests {
     fn what_needs_nothing_shows_no_data() {
         let open: Vec<_> =
             table().into_iter().filter(|r| r.needs == Needs::Nothing).map(|r| r.path).collect();
-        assert_eq!(open, ["health", "version", "livez", "readyz", "static-files/{*path}"]);
+        assert_eq!(open, ["health", "version", "livez", "readyz", "static-files/{*path}", "build/{*path}"]);
     }
 }

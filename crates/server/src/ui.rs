@@ -1,6 +1,6 @@
 //! The web page at `/`: a build of MLflow's UI where the operator has one, else a page about this server.
 
-use artifacts::{ArtifactPath, Error, mime};
+use artifacts::{ArtifactPath, Error, Store, mime};
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, HeaderValue, header};
 use axum::response::{IntoResponse, Redirect, Response};
@@ -10,7 +10,7 @@ use crate::download;
 use crate::handlers::health::MLFLOW_VERSION;
 use crate::respond::Failure;
 
-/// `GET /`: the UI's `index.html`. It names the other files, so it must be the newest one always.
+/// `GET /`: the UI's `index.html`. Its pages have their addresses after a `#`, so this is the page of all of them.
 pub async fn index(State(app): State<App>, asked: HeaderMap) -> Result<Response, Failure> {
     if let Some(build) = &app.settings().ui {
         let page = ArtifactPath::parse("index.html")?;
@@ -18,14 +18,13 @@ pub async fn index(State(app): State<App>, asked: HeaderMap) -> Result<Response,
             Err(Error::NotFound(_)) => {
                 tracing::warn!(ui_dir = %build, "there is no index.html in the directory of the UI");
             }
-            _ => return download::send(build, &page, &asked, about(&page, "no-cache")).await,
+            _ => return send(build, &page, &asked).await,
         }
     }
     Ok(landing_page(&app).into_response())
 }
 
-/// `GET /static-files/<path>`: what the UI's page is made of. The names change with the content, so browsers need not
-/// ask again for four weeks.
+/// `GET /static-files/<path>`, and `GET /build/<path>`: what the UI's page is made of.
 pub async fn static_file(
     State(app): State<App>,
     path: Option<Path<String>>,
@@ -34,7 +33,36 @@ pub async fn static_file(
     let Path(path) = path.ok_or(Error::InvalidPath)?;
     let path = ArtifactPath::parse(&path)?;
     let build = app.settings().ui.as_ref().ok_or_else(|| Error::NotFound(path.clone()))?;
-    download::send(build, &path, &asked, about(&path, "public, max-age=2419200")).await
+    send(build, &path, &asked).await
+}
+
+/// Answers with a file of the build, compressed if there is such a file beside it and the browser takes that.
+async fn send(build: &Store, path: &ArtifactPath, asked: &HeaderMap) -> Result<Response, Failure> {
+    let about = about(path);
+    if takes_gzip(asked) {
+        let mut about = about.clone();
+        about.insert(header::CONTENT_ENCODING, HeaderValue::from_static("gzip"));
+        let compressed = ArtifactPath::parse(&format!("{path}.gz"))?;
+        match build.get(&compressed, None).await {
+            Err(Error::NotFound(_)) => {}
+            _ => return download::send(build, &compressed, asked, about).await,
+        }
+    }
+    download::send(build, path, asked, about).await
+}
+
+/// Whether `Accept-Encoding` allows gzip. Without that header a client may not know what to do with it.
+fn takes_gzip(asked: &HeaderMap) -> bool {
+    let weight = |wanted: &[&str]| {
+        let lists = asked.get_all(header::ACCEPT_ENCODING).iter().filter_map(|list| list.to_str().ok());
+        lists.flat_map(|list| list.split(',')).find_map(|item| {
+            let (coding, rest) = item.split_once(';').unwrap_or((item, ""));
+            let is_wanted = wanted.iter().any(|name| coding.trim().eq_ignore_ascii_case(name));
+            let weight = rest.trim().strip_prefix("q=").and_then(|q| q.trim().parse().ok()).unwrap_or(1.0);
+            is_wanted.then_some(weight)
+        })
+    };
+    weight(&["gzip", "x-gzip"]).or_else(|| weight(&["*"])).is_some_and(|weight: f32| weight > 0.0)
 }
 
 /// `GET <static prefix>` without its slash, from where the page's relative links would lead astray.
@@ -42,27 +70,44 @@ pub async fn add_slash(State(app): State<App>) -> Redirect {
     Redirect::permanent(&format!("{}/", app.settings().static_prefix))
 }
 
-fn about(path: &ArtifactPath, caching: &'static str) -> HeaderMap {
-    let content_type = match mime::guess(path.name()) {
+fn about(path: &ArtifactPath) -> HeaderMap {
+    // What changes under its name is asked for again each time, which costs a 304.
+    let caching = if is_hashed(path.name()) { "public, max-age=31536000, immutable" } else { "no-cache" };
+    HeaderMap::from_iter([
+        (header::CONTENT_TYPE, HeaderValue::from_static(content_type(path.name()))),
+        (header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
+        (header::CACHE_CONTROL, HeaderValue::from_static(caching)),
+        (header::VARY, HeaderValue::from_static("Accept-Encoding")),
+    ])
+}
+
+/// Whether the name changes with the content: one of its parts is a hash, as in `main.7ffba301.js`.
+fn is_hashed(name: &str) -> bool {
+    let is_hash =
+        |part: &str| part.len() >= 8 && part.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
+    name.split('.').skip(1).any(is_hash)
+}
+
+fn content_type(name: &str) -> &'static str {
+    if name.ends_with(".gz") {
+        return "application/gzip";
+    }
+    match mime::guess(name) {
         Some("text/html") => "text/html; charset=utf-8",
         Some("text/css") => "text/css; charset=utf-8",
         Some("application/javascript") => "application/javascript; charset=utf-8",
         Some("text/plain") => "text/plain; charset=utf-8",
         Some(other) => other,
         // Python 3.11 does not know these.
-        None => match path.name().rsplit('.').next() {
+        None => match name.rsplit('.').next() {
             Some("woff") => "font/woff",
             Some("woff2") => "font/woff2",
             Some("ttf") => "font/ttf",
+            Some("eot") => "application/vnd.ms-fontobject",
             Some("map") => "application/json",
             _ => mime::BINARY,
         },
-    };
-    HeaderMap::from_iter([
-        (header::CONTENT_TYPE, HeaderValue::from_static(content_type)),
-        (header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
-        (header::CACHE_CONTROL, HeaderValue::from_static(caching)),
-    ])
+    }
 }
 
 /// The page of a server without a UI. It loads nothing, so nothing may be loaded.
@@ -105,16 +150,50 @@ mod tests {
     fn the_files_of_a_build_have_their_types() {
         for (name, expected) in [
             ("index.html", "text/html; charset=utf-8"),
-            ("static/js/main.0a1b.js", "application/javascript; charset=utf-8"),
-            ("static/css/main.css", "text/css; charset=utf-8"),
-            ("static/js/main.js.map", "application/json"),
+            ("main.0a1b.js", "application/javascript; charset=utf-8"),
+            ("pdf.worker.mjs", "application/javascript; charset=utf-8"),
+            ("main.css", "text/css; charset=utf-8"),
+            ("main.js.map", "application/json"),
+            ("main.js.gz", "application/gzip"),
             ("manifest.json", "application/json"),
-            ("static/media/font.woff2", "font/woff2"),
-            ("static/media/logo.svg", "image/svg+xml"),
+            ("font.woff2", "font/woff2"),
+            ("logo.svg", "image/svg+xml"),
             ("LICENSE", "application/octet-stream"),
         ] {
-            let headers = about(&ArtifactPath::parse(name).unwrap(), "no-cache");
-            assert_eq!(headers[header::CONTENT_TYPE], expected, "{name}");
+            assert_eq!(content_type(name), expected, "{name}");
+        }
+    }
+
+    #[test]
+    fn hashed_names_are_known() {
+        for name in ["main.7ffba301.js", "1575.b2bbe01d.chunk.js", "x.3e7b9debf12f01f00ace85a933d4d156.svg"] {
+            assert!(is_hashed(name), "{name}");
+        }
+        for name in
+            ["index.html", "7ffba301.js", "asset-manifest.json", "main.7ffba30.js", "a.7ffba30g.js", ""]
+        {
+            assert!(!is_hashed(name), "{name}");
+        }
+    }
+
+    #[test]
+    fn gzip_is_sent_to_those_who_take_it() {
+        for (lists, expected) in [
+            (&[] as &[&str], false),
+            (&[""], false),
+            (&["gzip, deflate, br, zstd"], true),
+            (&["br", "GZIP ; q=0.5"], true),
+            (&["x-gzip"], true),
+            (&["*"], true),
+            (&["*;q=0"], false),
+            (&["gzip;q=0, *"], false),
+            (&["gzip;q=0.0"], false),
+            (&["gzip;q=1.000, *;q=0"], true),
+            (&["identity, br;q=1"], false),
+            (&["gzipped"], false),
+        ] {
+            let asked = lists.iter().map(|list| (header::ACCEPT_ENCODING, list.parse().unwrap())).collect();
+            assert_eq!(takes_gzip(&asked), expected, "{lists:?}");
         }
     }
 

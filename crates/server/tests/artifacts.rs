@@ -145,6 +145,7 @@ async fn no_path_leaves_the_root() {
             (Method::GET, format!("/get-artifact?run_id={run}&path={path}")),
             (Method::POST, format!("{UPLOAD}?run_uuid={run}&path={path}")),
             (Method::GET, format!("/static-files/{path}")),
+            (Method::GET, format!("/build/{path}")),
         ] {
             let answer = call(&mut app, method.clone(), &url, "x").await;
             assert!(
@@ -177,11 +178,16 @@ async fn downloads_have_the_headers_of_a_file() {
                 let request = Request::builder().method(&method).uri(&url).body(Body::empty()).unwrap();
                 let (status, headers, body) = app.raw(request).await;
                 assert_eq!(status, StatusCode::OK, "{method} {url}");
-                let names =
-                    ["content-type", "content-disposition", "x-content-type-options", "accept-ranges"];
+                let names = [
+                    "content-type",
+                    "content-disposition",
+                    "x-content-type-options",
+                    "content-security-policy",
+                    "accept-ranges",
+                ];
                 assert_eq!(
                     pick(&headers, &names),
-                    [content_type, disposition, "nosniff", "bytes"],
+                    [content_type, disposition, "nosniff", "sandbox", "bytes"],
                     "{method} {url}"
                 );
                 assert!(headers.contains_key(header::ETAG) && headers.contains_key(header::LAST_MODIFIED));
@@ -304,36 +310,90 @@ async fn switched_off_halves_say_so() {
     assert_snapshot!("switched_off", answers);
 }
 
-#[tokio::test]
-async fn a_build_of_the_ui_is_served() {
-    let mut app = TestApp::with(|settings| {
+async fn app_with_a_build() -> TestApp {
+    TestApp::with(|settings| {
         let build = settings.working_dir.join("ui");
         fs::create_dir_all(build.join("static/js")).unwrap();
-        fs::write(build.join("index.html"), "<html>").unwrap();
-        fs::write(build.join("static/js/main.0a1b.js"), "x = 1").unwrap();
+        for (name, content) in [
+            ("index.html", "<html>"),
+            ("manifest.json", "{}"),
+            ("static/js/main.7ffba301.js", "x = 1"),
+            ("static/js/main.7ffba301.js.gz", "compressed"),
+        ] {
+            fs::write(build.join(name), content).unwrap();
+        }
         settings.ui = Some(Store::local(build));
         settings.static_prefix = "/ml".into();
     })
-    .await;
+    .await
+}
+
+#[tokio::test]
+async fn a_build_of_the_ui_is_served() {
+    let mut app = app_with_a_build().await;
+    let script = "application/javascript; charset=utf-8";
+    let forever = "public, max-age=31536000, immutable";
     for (path, content_type, caching, content) in [
         ("/ml/", "text/html; charset=utf-8", "no-cache", "<html>"),
-        (
-            "/ml/static-files/static/js/main.0a1b.js",
-            "application/javascript; charset=utf-8",
-            "public, max-age=2419200",
-            "x = 1",
-        ),
+        ("/ml/static-files/manifest.json", "application/json", "no-cache", "{}"),
+        ("/ml/static-files/static/js/main.7ffba301.js", script, forever, "x = 1"),
+        ("/ml/build/static/js/main.7ffba301.js", script, forever, "x = 1"),
     ] {
         let (status, headers, body) = app.raw(Request::get(path).body(Body::empty()).unwrap()).await;
         assert_eq!((status.as_u16(), &body[..]), (200, content.as_bytes()), "{path}");
-        let names = ["content-type", "cache-control", "x-content-type-options", "content-disposition"];
-        assert_eq!(pick(&headers, &names), [content_type, caching, "nosniff", "-"], "{path}");
+        let names =
+            ["content-type", "cache-control", "x-content-type-options", "vary", "content-disposition"];
+        let expected = [content_type, caching, "nosniff", "Accept-Encoding", "-"];
+        assert_eq!(pick(&headers, &names), expected, "{path}");
         let again = Request::get(path).header(header::IF_NONE_MATCH, &headers[header::ETAG]);
-        assert_eq!(app.raw(again.body(Body::empty()).unwrap()).await.0, StatusCode::NOT_MODIFIED);
+        let (status, again, _) = app.raw(again.body(Body::empty()).unwrap()).await;
+        assert_eq!((status.as_u16(), pick(&again, &["vary"])), (304, vec!["Accept-Encoding"]));
     }
     assert!(app.get("/ml/static-files/nothing.js").await.starts_with("404"));
+    assert!(app.get("/ml/experiments/0").await.contains("ENDPOINT_NOT_FOUND"), "pages are after a #");
     let (status, headers, _) = app.raw(Request::get("/ml").body(Body::empty()).unwrap()).await;
     assert_eq!((status.as_u16(), pick(&headers, &["location"])), (308, vec!["/ml/"]));
+}
+
+#[tokio::test]
+async fn files_of_a_build_are_sent_compressed_to_those_who_take_it() {
+    let mut app = app_with_a_build().await;
+    let path = "/ml/static-files/static/js/main.7ffba301.js";
+    let names = ["content-type", "content-encoding", "content-length", "content-range", "vary"];
+    let script = "application/javascript; charset=utf-8";
+    let mut tags = Vec::new();
+    for (accepted, expected, content) in [
+        ("gzip, br", [script, "gzip", "10", "-", "Accept-Encoding"], "compressed"),
+        ("br", [script, "-", "5", "-", "Accept-Encoding"], "x = 1"),
+    ] {
+        for method in [Method::GET, Method::HEAD] {
+            let request =
+                Request::builder().method(&method).uri(path).header(header::ACCEPT_ENCODING, accepted);
+            let (status, headers, body) = app.raw(request.body(Body::empty()).unwrap()).await;
+            assert_eq!(
+                (status.as_u16(), pick(&headers, &names)),
+                (200, expected.to_vec()),
+                "{method} {accepted}"
+            );
+            assert_eq!(body, if method == Method::GET { content } else { "" });
+            tags.push(headers[header::ETAG].clone());
+        }
+    }
+    assert_ne!(tags[0], tags[2], "two representations, two tags");
+    for (tag, status) in [(&tags[0], 304), (&tags[2], 200)] {
+        let request =
+            Request::get(path).header(header::ACCEPT_ENCODING, "gzip").header(header::IF_NONE_MATCH, tag);
+        assert_eq!(app.raw(request.body(Body::empty()).unwrap()).await.0.as_u16(), status);
+    }
+    let request =
+        Request::get(path).header(header::ACCEPT_ENCODING, "gzip").header(header::RANGE, "bytes=0-2");
+    let (status, headers, body) = app.raw(request.body(Body::empty()).unwrap()).await;
+    assert_eq!((status.as_u16(), &body[..]), (206, b"com" as &[u8]));
+    assert_eq!(pick(&headers, &names), [script, "gzip", "3", "bytes 0-2/10", "Accept-Encoding"]);
+    let request = Request::get("/ml/static-files/manifest.json").header(header::ACCEPT_ENCODING, "gzip");
+    let (status, headers, body) = app.raw(request.body(Body::empty()).unwrap()).await;
+    assert_eq!((status.as_u16(), &body[..]), (200, b"{}" as &[u8]));
+    assert_eq!(pick(&headers, &["content-encoding", "vary"]), ["-", "Accept-Encoding"]);
 }
 
 #[tokio::test]

@@ -35,7 +35,7 @@ Examples:
                    --db-password-file /run/secrets/mlflow --db-sslmode verify-full
       Without an address: the password is read again for every new connection
 
-  ferroflow server --ui-dir .venv/lib/python3.11/site-packages/mlflow/server/js/build
+  ferroflow ui install && ferroflow server
       With MLflow's own web UI";
 
 /// All options of `ferroflow server`.

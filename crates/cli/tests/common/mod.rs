@@ -123,6 +123,8 @@ fn command(folder: &Path, arguments: &[&str], variables: &[(&str, &str)]) -> Com
             command.env_remove(name);
         }
     }
+    // What the user of this machine has installed is not part of a test.
+    command.env("FERROFLOW_UI_HOME", folder.join("no UI"));
     command.current_dir(folder).args(arguments).envs(variables.iter().copied());
     command
 }

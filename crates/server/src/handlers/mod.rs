@@ -4,6 +4,7 @@ pub mod artifact_proxy;
 pub mod artifacts;
 pub mod datasets;
 pub mod experiments;
+pub mod gateway;
 pub mod graphql;
 pub mod health;
 pub mod logged_models;
