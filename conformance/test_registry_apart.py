@@ -35,6 +35,8 @@ def _start(fleet: Fleet, kind: str, engine: str, uris: tuple[str, str]) -> Serve
 def _client(server: Server) -> Iterator[MlflowClient]:
     mlflow.set_tracking_uri(server.url)
     mlflow.set_registry_uri(server.url)
+    # Another test may have chosen one of another server.
+    mlflow.set_experiment(experiment_id="0")
     yield MlflowClient(server.url)
     mlflow.set_tracking_uri(None)
     mlflow.set_registry_uri(None)

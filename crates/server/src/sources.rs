@@ -28,7 +28,7 @@ impl SourcePattern {
 /// Checks the source of a version that is to be created, and looks up the logged model that it is made from.
 ///
 /// # Errors
-/// As [`check`]; `RESOURCE_DOES_NOT_EXIST` for the logged model.
+/// `INVALID_PARAMETER_VALUE`; `RESOURCE_DOES_NOT_EXIST` for the logged model, or the run that is to own a folder.
 pub async fn origin(app: &App, request: &CreateModelVersion) -> Result<Origin, Failure> {
     check(app, request).await?;
     let request = request.clone();

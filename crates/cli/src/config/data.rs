@@ -16,7 +16,7 @@ pub struct DataOptions {
     #[arg(long, env = "MLFLOW_BACKEND_STORE_URI", value_name = "URI")]
     backend_store_uri: Option<String>,
 
-    /// Where registered models are kept, if in another database than runs [default: the same].
+    /// Where registered models are kept, if not where runs are [default: the same database].
     #[arg(long, env = "MLFLOW_REGISTRY_STORE_URI", value_name = "URI")]
     registry_store_uri: Option<String>,
 

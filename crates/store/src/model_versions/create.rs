@@ -18,7 +18,7 @@ pub struct NewModelVersion {
     pub name: String,
     /// Checked already.
     pub source: String,
-    /// Where its files are, if the source names a logged model ([`super::origin`]).
+    /// Where its files are, if the source names a logged model ([`super::origin()`]).
     pub storage_location: Option<String>,
     pub run_id: String,
     pub tags: Vec<Tag>,
