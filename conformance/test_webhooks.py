@@ -11,10 +11,12 @@ import subprocess
 import time
 import uuid
 from collections import Counter
+from pathlib import Path
 from typing import Any
 
 import psycopg2
 
+import certificates
 from fleet import WEBHOOKS, Fleet
 from http_client import Connection, Request
 from ports import free_port
@@ -302,6 +304,21 @@ def test_plain_http_is_refused_by_default(fleet: Fleet, receiver: Receiver) -> N
     body = {"name": "a", "url": receiver.url(), "events": [CREATED]}
     refused = _call(server, "POST", body=body, status=400)
     assert refused["message"] == "Invalid webhook URL scheme: 'http'. Allowed schemes are: https."
+
+
+def test_a_receivers_certificate_is_checked(fleet: Fleet, tmp_path: Path) -> None:
+    for name in ("ca", "other"):
+        certificates.make_authority(tmp_path, name)
+    certificates.make(tmp_path, "receiver", subject="receiver", host="IP:127.0.0.1")
+    receiver = Receiver(tmp_path / "receiver.pem")
+    for authority, success in (("ca", True), ("other", False)):
+        uri = fleet.database("sqlite", f"webhook-tls-{authority}")
+        server = _start(fleet, f"webhook-tls-{authority}", uri, ssl_cert_file=str(tmp_path / f"{authority}.pem"))
+        webhook = _create(server, receiver.url(f"/{authority}"))
+        result = _call(server, "POST", f"/{webhook}/test", {})["result"]
+        assert (result["success"], len(receiver.messages(f"/{authority}"))) == (success, success), result
+        server.stop()
+    receiver.stop()
 
 
 def test_a_receiver_that_speaks_no_tls(fleet: Fleet, receiver: Receiver) -> None:
