@@ -14,6 +14,8 @@ WEBHOOKS = {
     "MLFLOW_WEBHOOK_ALLOWED_SCHEMES": "http,https",
     "MLFLOW_WEBHOOK_SECRET_ENCRYPTION_KEY": "cw_0x689RpI-jtRR7oE8h_eQsKImvJapLeSbXpwF4e4=",
     "MLFLOW_WEBHOOK_REQUEST_MAX_RETRIES": "0",
+    # The official server goes on telling what is deleted for so many seconds.
+    "MLFLOW_WEBHOOK_CACHE_TTL": "1",
     "FERROFLOW_WEBHOOK_ALLOWED_NETWORKS": "127.0.0.1",
 }
 

@@ -28,6 +28,7 @@ MISSING = "not-in-the-answer"
 EITHER = "«prefix»"
 # Engines begin with different prefixes: what a scenario calls only once is still called under both.
 FIRST_AND_SECOND = {"sqlite": ("/ajax-api", "/api"), "postgresql": ("/api", "/ajax-api")}
+WEBHOOKS = "/2.0/mlflow/webhooks"
 _numbers = itertools.count(1)
 
 
@@ -112,8 +113,10 @@ class Pair:
         return f"«{len(self._remembered) - 1}»"
 
     def close(self) -> None:
-        """Closes the connections."""
+        """Closes the connections. No webhook stays, as it would be told of what later tests do to models."""
         for connection in self._connections:
+            if any(WEBHOOKS in route for _, route in self._calls):
+                _delete_webhooks(connection)
             connection.close()
 
     def assert_equal_answers(self) -> None:
@@ -149,6 +152,12 @@ class Pair:
             path, query, body = (self._resolve(part, side) for part in (value.path, value.query, value.body))
             return Request(value.method, path, query, body, value.headers)
         return value
+
+
+def _delete_webhooks(connection: Connection) -> None:
+    while found := connection.send(Request("GET", f"/api{WEBHOOKS}", (("max_results", "500"),))).json().get("webhooks"):
+        for webhook in found:
+            assert connection.send(Request("DELETE", f"/api{WEBHOOKS}/{webhook['webhook_id']}")).status == 200
 
 
 def _query(parameters: dict[str, Any]) -> tuple[tuple[str, str], ...]:
