@@ -67,9 +67,10 @@ def test_every_page(visitor: Visitor, data: Data, ui_home: Path) -> None:
             continue
         for turn, (address, text) in enumerate(visits.items()):
             visitor.waiting.clear()
-            visitor.open(f"#{address}", f"page-{number:02}-{turn}")
+            visitor.open(f"#{address}")
             if not visitor.shows(text):
                 problems.append(f"{address}: no {text!r} in {visitor.page.inner_text('body')!r}")
+            visitor.picture(f"page-{number:02}-{turn}")
             problems += visitor.problems()
     assert not problems, "\n".join(problems)
 

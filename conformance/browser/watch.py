@@ -69,14 +69,12 @@ class Visitor:
     outside: set[str] = field(default_factory=set)
     _busy: set[Request] = field(default_factory=set)
 
-    def open(self, address: str, name: str = "") -> None:
-        """Loads a page of the UI anew, and takes a picture of it under this name."""
+    def open(self, address: str) -> None:
+        """Loads a page of the UI anew."""
         self.page.goto("about:blank")
         self._busy.clear()
         self.page.goto(f"{self.url}/{address}")
         self.settle()
-        if name:
-            self.picture(name)
 
     def settle(self) -> None:
         """Waits until the page has asked for nothing for a moment."""
