@@ -6,8 +6,9 @@ import io
 import json
 import math
 import os
+import tempfile
 import wave
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import matplotlib
@@ -38,8 +39,7 @@ class Data:
     children: list[str]
     files: str
     model: str
-    has_registry: bool = False
-    deleted: list[str] = field(default_factory=list)
+    has_registry: bool
 
 
 def write(url: str, video: bytes, *, with_registry: bool) -> Data:
@@ -108,12 +108,11 @@ def _run_with_files(experiment: str, video: bytes) -> str:
             "code.py": "print('code')\n",
         }.items():
             mlflow.log_text(text, f"show/{name}")
-        folder = Path(os.environ["TMPDIR"] if "TMPDIR" in os.environ else "/tmp")
-        for name, content in {"sheet.pdf": _pdf(), "tone.wav": _tone(), "clip.webm": video, "raw.bin": bytes(range(256))}.items():
-            path = folder / name
-            path.write_bytes(content)
-            mlflow.log_artifact(str(path), "show")
-            path.unlink()
+        with tempfile.TemporaryDirectory() as folder:
+            for name, content in {"sheet.pdf": _pdf(), "tone.wav": _tone(), "clip.webm": video, "raw.bin": bytes(range(256))}.items():
+                path = Path(folder) / name
+                path.write_bytes(content)
+                mlflow.log_artifact(str(path), "show")
     matplotlib.pyplot.close(figure)
     return run.info.run_id
 

@@ -72,15 +72,22 @@ def create_rename_delete_and_restore_an_experiment(visitor: Visitor, data: Data)
 
     page.get_by_test_id("overflow-menu-trigger").click()
     page.get_by_test_id("rename").click()
-    page.get_by_role("dialog").get_by_role("textbox").fill("Renamed by clicking")
-    _in_dialog(visitor, "Save")
-    expect(page.get_by_text("Renamed by clicking").first).to_be_visible()
+    name = page.get_by_role("dialog").filter(has_text="Rename Experiment").get_by_role("textbox")
+    expect(name).to_have_value("Made by clicking")
+    name.fill("Renamed by clicking")
+    # Only after it has asked whether the name is free.
+    with page.expect_response("**/experiments/update"):
+        _in_dialog(visitor, "Save")
+    experiment = mlflow.get_experiment_by_name("Renamed by clicking")
+    assert experiment is not None
+    # The page goes on with the old name until it is loaded again.
+    visitor.open(f"#/experiments/{experiment.experiment_id}/runs")
+    expect(page.get_by_role("heading", name="Renamed by clicking")).to_be_visible()
 
     page.get_by_test_id("overflow-menu-trigger").click()
     page.get_by_test_id("delete").click()
     _in_dialog(visitor, "Delete")
-    experiment = mlflow.get_experiment_by_name("Renamed by clicking")
-    assert experiment is not None and experiment.lifecycle_stage == "deleted"
+    assert mlflow.get_experiment(experiment.experiment_id).lifecycle_stage == "deleted"
     visitor.open("#/experiments")
     expect(page.get_by_text("Churn of customers")).to_be_visible()
     expect(page.get_by_text("Renamed by clicking")).to_have_count(0)
@@ -182,7 +189,7 @@ def delete_and_restore_a_run(visitor: Visitor, data: Data) -> None:
     _search(visitor, "attributes.run_name = 'final model'")
     page.get_by_label("Select all runs").click()
     page.get_by_test_id("runs-delete-button").click()
-    _in_dialog(visitor, "Delete")
+    _in_dialog(visitor, "Delete selected")
     expect(page.locator("body")).to_contain_text("0 matching runs")
     page.get_by_test_id("lifecycle-filter").click()
     page.get_by_role("option", name="Deleted").click()
@@ -248,7 +255,7 @@ def register_a_model(visitor: Visitor, data: Data) -> None:
 def give_a_version_an_alias(visitor: Visitor, data: Data) -> None:
     """On the page of its model."""
     page = visitor.page
-    _open_model(visitor, f"#/models/{MODEL}")
+    visitor.open(f"#/models/{MODEL}")
     visitor.component("modelversiontablealiasescell.tsx_30").first.click()
     page.get_by_role("dialog").get_by_role("combobox").fill("challenger")
     page.keyboard.press("Enter")
@@ -259,7 +266,7 @@ def give_a_version_an_alias(visitor: Visitor, data: Data) -> None:
 def move_a_versions_stage(visitor: Visitor, data: Data) -> None:
     """In the older of the UI's two ways to show models, which has stages."""
     page = visitor.page
-    _open_model(visitor, f"#/models/{MODEL}/versions/1")
+    visitor.open(f"#/models/{MODEL}/versions/1")
     page.get_by_role("switch", name="New model registry UI").click()
     confirm = page.get_by_role("dialog").get_by_role("button", name="Disable")
     if confirm.count():
@@ -309,13 +316,6 @@ def _open_runs(visitor: Visitor, data: Data) -> None:
     visitor.open(f"#/experiments/{data.churn}/runs")
 
 
-def _open_model(visitor: Visitor, address: str) -> None:
-    visitor.open(address)
-    news = visitor.page.get_by_role("dialog").filter(has_text="Try it now")
-    if news.count():
-        visitor.page.keyboard.press("Escape")
-
-
 def _search(visitor: Visitor, text: str) -> None:
     box = visitor.page.get_by_test_id("search-box")
     box.fill(text)
@@ -335,6 +335,8 @@ def _expand(visitor: Visitor) -> None:
 
 
 def _in_dialog(visitor: Visitor, button: str) -> None:
-    """Clicks this button of the dialog, and waits for what it does."""
-    visitor.page.get_by_role("dialog").get_by_role("button", name=button, exact=True).last.click()
+    """Clicks this button of the dialog, and waits for what it does. The dialog goes when that is done."""
+    found = visitor.page.get_by_role("dialog").get_by_role("button", name=button, exact=True).last
+    found.click()
+    expect(found).to_be_hidden()
     visitor.settle()

@@ -17,6 +17,7 @@ from browser.pages import addresses, needs_registry, patterns
 from browser.watch import Visitor, browser, record_video
 from fleet import Fleet
 from http_client import Connection, Request
+from not_yet import NOT_YET
 from servers import Server
 
 
@@ -26,6 +27,8 @@ def server(fleet: Fleet, ui_home: Path) -> Iterator[Server]:
     server = fleet.start(
         fleet.candidate_kind, "browser", fleet.database("sqlite", "browser"), (("FERROFLOW_UI_HOME", str(ui_home)),)
     )
+    if "GraphQL" in NOT_YET and not _serves(server, "POST", "/graphql"):
+        pytest.skip("the UI asks for experiments and runs by GraphQL, which is not there yet")
     yield server
     server.stop()
 
@@ -42,10 +45,8 @@ def visitor(server: Server, session_directory: Path) -> Iterator[Visitor]:
 @pytest.fixture(scope="module")
 def data(server: Server, visitor: Visitor) -> Data:
     """What there is to see."""
-    connection = Connection(server.port)
-    search = connection.send(Request("GET", "/api/2.0/mlflow/registered-models/search"))
-    connection.close()
-    written = write(server.url, record_video(visitor.page), with_registry=search.status == 200)
+    has_registry = _serves(server, "GET", "/api/2.0/mlflow/registered-models/search")
+    written = write(server.url, record_video(visitor.page), with_registry=has_registry)
     visitor.watch()
     return written
 
@@ -66,9 +67,10 @@ def test_every_page(visitor: Visitor, data: Data, ui_home: Path) -> None:
             continue
         for turn, (address, text) in enumerate(visits.items()):
             visitor.waiting.clear()
-            visitor.open(f"#{address}", f"page-{number:02}-{turn}")
+            visitor.open(f"#{address}")
             if not visitor.shows(text):
                 problems.append(f"{address}: no {text!r} in {visitor.page.inner_text('body')!r}")
+            visitor.picture(f"page-{number:02}-{turn}")
             problems += visitor.problems()
     assert not problems, "\n".join(problems)
 
@@ -95,3 +97,10 @@ def test_registry(visitor: Visitor, data: Data, job: jobs.Job) -> None:
 def test_nothing_is_asked_for_outside(visitor: Visitor, data: Data) -> None:
     hosts = {url.split("/")[2].split(".", 1)[-1] for url in visitor.outside}
     assert hosts <= {"tile.openstreetmap.org", "openstreetmap.org"}, "but the tiles below a map"
+
+
+def _serves(server: Server, method: str, path: str) -> bool:
+    connection = Connection(server.port)
+    answer = connection.send(Request(method, path, body=None if method == "GET" else {}))
+    connection.close()
+    return answer.status != 404
