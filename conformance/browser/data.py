@@ -39,10 +39,9 @@ class Data:
     children: list[str]
     files: str
     model: str
-    has_registry: bool
 
 
-def write(url: str, video: bytes, *, with_registry: bool) -> Data:
+def write(url: str, video: bytes) -> Data:
     """Logs everything to a server, and answers where it is."""
     os.environ["GIT_PYTHON_REFRESH"] = "quiet"
     mlflow.set_tracking_uri(url)
@@ -54,10 +53,8 @@ def write(url: str, video: bytes, *, with_registry: bool) -> Data:
     parent, children = _nested_runs(churn)
     files = _run_with_files(pictures, video)
     model = _logged_models(churn)
-    data = Data(churn, pictures, parent, children, files, model, with_registry)
-    if with_registry:
-        _registry(model, children[0])
-    return data
+    _registry(model, children[0])
+    return Data(churn, pictures, parent, children, files, model)
 
 
 def _nested_runs(experiment: str) -> tuple[str, list[str]]:

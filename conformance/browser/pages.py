@@ -81,10 +81,5 @@ def addresses(data: Data) -> dict[str, dict[str, str]]:
     return found
 
 
-def needs_registry(pattern: str) -> bool:
-    """Whether the page is of registered models or prompts."""
-    return pattern.startswith(("/models", "/prompts", "/compare-model-versions", "/experiments/:experimentId/prompts"))
-
-
 def _list(values: list[str]) -> str:
     return quote(json.dumps(values))

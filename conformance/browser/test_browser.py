@@ -13,11 +13,9 @@ import pytest
 
 from browser import jobs
 from browser.data import Data, write
-from browser.pages import addresses, needs_registry, patterns
+from browser.pages import addresses, patterns
 from browser.watch import Visitor, browser, record_video
 from fleet import Fleet
-from http_client import Connection, Request
-from not_yet import NOT_YET
 from servers import Server
 
 
@@ -27,8 +25,6 @@ def server(fleet: Fleet, ui_home: Path) -> Iterator[Server]:
     server = fleet.start(
         fleet.candidate_kind, "browser", fleet.database("sqlite", "browser"), (("FERROFLOW_UI_HOME", str(ui_home)),)
     )
-    if "GraphQL" in NOT_YET and not _serves(server, "POST", "/graphql"):
-        pytest.skip("the UI asks for experiments and runs by GraphQL, which is not there yet")
     yield server
     server.stop()
 
@@ -45,8 +41,7 @@ def visitor(server: Server, session_directory: Path) -> Iterator[Visitor]:
 @pytest.fixture(scope="module")
 def data(server: Server, visitor: Visitor) -> Data:
     """What there is to see."""
-    has_registry = _serves(server, "GET", "/api/2.0/mlflow/registered-models/search")
-    written = write(server.url, record_video(visitor.page), with_registry=has_registry)
+    written = write(server.url, record_video(visitor.page))
     visitor.watch()
     return written
 
@@ -63,8 +58,6 @@ def test_every_page(visitor: Visitor, data: Data, ui_home: Path) -> None:
     assert set(pages) == patterns(ui_home / "3.7.0"), "the pages of the build, and those that are visited"
     problems = []
     for number, (pattern, visits) in enumerate(pages.items()):
-        if needs_registry(pattern) and not data.has_registry:
-            continue
         for turn, (address, text) in enumerate(visits.items()):
             visitor.waiting.clear()
             visitor.open(f"#{address}")
@@ -88,8 +81,6 @@ def test_tracking(visitor: Visitor, data: Data, job: jobs.Job) -> None:
 
 @pytest.mark.parametrize("job", jobs.REGISTRY, ids=lambda job: job.__name__)
 def test_registry(visitor: Visitor, data: Data, job: jobs.Job) -> None:
-    if not data.has_registry:
-        pytest.skip("the registry is not there yet")
     visitor.waiting.clear()
     job(visitor, data)
 
@@ -97,10 +88,3 @@ def test_registry(visitor: Visitor, data: Data, job: jobs.Job) -> None:
 def test_nothing_is_asked_for_outside(visitor: Visitor, data: Data) -> None:
     hosts = {url.split("/")[2].split(".", 1)[-1] for url in visitor.outside}
     assert hosts <= {"tile.openstreetmap.org", "openstreetmap.org"}, "but the tiles below a map"
-
-
-def _serves(server: Server, method: str, path: str) -> bool:
-    connection = Connection(server.port)
-    answer = connection.send(Request(method, path, body=None if method == "GET" else {}))
-    connection.close()
-    return answer.status != 404
