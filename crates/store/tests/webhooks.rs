@@ -150,6 +150,26 @@ async fn created_read_changed_and_deleted() {
 }
 
 #[tokio::test]
+async fn many_first_webhooks_make_one_queue() {
+    for_each_engine(async |db| {
+        for _ in 0..5 {
+            let creating: Vec<_> = (0..8)
+                .map(|number| {
+                    let db = db.clone();
+                    tokio::spawn(async move { create(&db, new_webhook(&format!("{number}"), 5)).await })
+                })
+                .collect();
+            for created in creating {
+                created.await.expect("no panic").expect("a webhook");
+            }
+            let drop = "DROP TABLE ferroflow_webhook_deliveries";
+            db.write(move |tx| Box::pin(async move { tx.exec(drop, &[]).await })).await.expect("dropped");
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn pages_go_on_where_they_ended() {
     for_each_engine(async |db| {
         let mut ids = Vec::new();

@@ -20,7 +20,7 @@ pub enum Table {
 /// `due_at` is when a delivery may be tried; who takes it for a try sets that to when the try is over at the latest. `claim` is
 /// the mark of the one who has it.
 const CREATE: &str = "
-    CREATE TABLE ferroflow_webhook_deliveries (
+    CREATE TABLE IF NOT EXISTS ferroflow_webhook_deliveries (
         delivery_id VARCHAR(36) NOT NULL PRIMARY KEY,
         webhook_id VARCHAR(256) NOT NULL,
         event VARCHAR(101) NOT NULL,
@@ -32,7 +32,7 @@ const CREATE: &str = "
         claim VARCHAR(36),
         reason TEXT
     );
-    CREATE INDEX ferroflow_webhook_deliveries_due ON ferroflow_webhook_deliveries (webhook_id, state, due_at)";
+    CREATE INDEX IF NOT EXISTS ferroflow_webhook_deliveries_due ON ferroflow_webhook_deliveries (webhook_id, state, due_at)";
 
 const POSTGRES_STATE: &str = "
     SELECT CASE WHEN t IS NULL THEN 'missing'
@@ -83,11 +83,9 @@ pub(super) async fn ensure(tx: &mut Tx<'_>) -> Result<bool> {
         if tx.first(MAY_CREATE, &[], |row| row.bool(0)).await? != Some(true) {
             return Ok(false);
         }
-        // Others may be about to make it, too. Who waited finds it made.
+        // Others may be about to make it, too. Who waited finds it made, but not by a look as above: a session remembers what it
+        // did not find until it locks something.
         tx.all(LOCK, &[], |_| Ok(())).await?;
-        if exists(tx).await? {
-            return Ok(true);
-        }
     }
     tx.script(CREATE).await?;
     Ok(true)
