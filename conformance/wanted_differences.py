@@ -10,11 +10,11 @@ import json
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 from differential.compare import Difference
 from differential.normalise import NormalAnswer
 import graphql_differences as graphql
+import webhook_differences as webhooks
 from failures import CRASHES, DATABASE_TEXTS, crashed, shows_its_database
 
 PAGE_CODES = ("ENDPOINT_NOT_FOUND", "BAD_REQUEST", "INVALID_PARAMETER_VALUE")
@@ -238,51 +238,6 @@ def _headers_of_a_refusal(difference: Difference) -> bool:
     return difference.official.status == 403 and only_headers and "x-content-type-options" in difference.candidate.headers
 
 
-def _webhook_leads_nowhere(difference: Difference) -> bool:
-    is_webhook = "/mlflow/webhooks" in difference.route and difference.official.status == 200
-    return is_webhook and difference.candidate.message().startswith("Invalid webhook URL: ")
-
-
-def _webhook_keeps_its_status(difference: Difference) -> bool:
-    body = difference.request.body
-    given = body.get("status") if isinstance(body, dict) else None
-    is_update = difference.request.method == "PATCH" and "/mlflow/webhooks/" in difference.route
-    return is_update and given is None and difference.places == ["body.webhook.status: 'ACTIVE' != 'DISABLED'"]
-
-
-def _tested(difference: Difference) -> tuple[dict[str, Any], dict[str, Any]] | None:
-    """What both say of the test of a webhook."""
-    is_test = "/mlflow/webhooks/" in difference.route and difference.route.endswith("/test")
-    if not is_test or not difference.official.status == difference.candidate.status == 200:
-        return None
-    return difference.official.body["result"], difference.candidate.body["result"]
-
-
-def _receiver_is_not_quoted(difference: Difference) -> bool:
-    tested = _tested(difference)
-    if tested is None:
-        return False
-    official, candidate = tested
-    return candidate == {name: value for name, value in official.items() if name != "response_body"} and "response_body" in official
-
-
-def _redirect_is_not_followed(difference: Difference) -> bool:
-    tested = _tested(difference)
-    if tested is None:
-        return False
-    candidate = tested[1]
-    text = "Failed to test webhook: the receiver wants to be asked elsewhere, and redirects are not followed."
-    return candidate == {"success": False, "response_status": 302, "error_message": text}
-
-
-def _test_failed_in_other_words(difference: Difference) -> bool:
-    tested = _tested(difference)
-    begins = "Failed to test webhook: "
-    return tested is not None and all(
-        set(one) == {"success", "error_message"} and not one["success"] and one["error_message"].startswith(begins) for one in tested
-    )
-
-
 def _is_mlflow_json(answer: NormalAnswer) -> bool:
     return answer.media_type == "application/json" and (answer.status == 200 or answer.error_code() is not None)
 
@@ -454,28 +409,28 @@ WANTED: tuple[Wanted, ...] = (
         "webhooks lead to public addresses, by URLs that can be used",
         "The official server takes whatever has an allowed scheme, and sends to its own network, its host, and its cloud's "
         "metadata service (CVE-2026-64849).",
-        _webhook_leads_nowhere,
+        webhooks.leads_nowhere,
     ),
     Wanted(
         "an update of a webhook without a status enables nothing",
         "The official server takes the absence of a status for ACTIVE, so that a webhook that was disabled is told again when its "
         "description changes.",
-        _webhook_keeps_its_status,
+        webhooks.keeps_its_status,
     ),
     Wanted(
         "what a receiver says stays with it",
         "The official server passes the receiver's answer on, so that its users can read what only the server can reach.",
-        _receiver_is_not_quoted,
+        webhooks.receiver_is_not_quoted,
     ),
     Wanted(
         "redirects of receivers are not followed",
         "They can lead anywhere, also where no webhook may.",
-        _redirect_is_not_followed,
+        webhooks.redirect_is_not_followed,
     ),
     Wanted(
         "why a webhook's test failed",
         "The official server shows Python's exception, with the URL in it.",
-        _test_failed_in_other_words,
+        webhooks.failed_in_other_words,
     ),
     Wanted(
         "GraphQL: Python's own texts",
