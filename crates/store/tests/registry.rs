@@ -125,6 +125,27 @@ async fn a_model_from_creation_to_deletion() {
     .await;
 }
 
+/// Whether PostgreSQL looks at the length of a new value without a row to put it in depends on the plan it happens to use.
+#[tokio::test]
+async fn what_is_not_there_is_missed_before_a_new_value_is_looked_at() {
+    for_each_engine(async |db| {
+        let long: &'static str = "x".repeat(5001).leak();
+        let rename = db.write(|tx| Box::pin(registered_models::rename(tx, "m", long, 5))).await;
+        refused(rename, ErrorCode::ResourceDoesNotExist, "Registered Model with name=m not found");
+        let update = db.write(|tx| Box::pin(registered_models::update(tx, "m", long, 5))).await;
+        refused(update, ErrorCode::ResourceDoesNotExist, "Registered Model with name=m not found");
+        let describe = db
+            .write(move |tx| {
+                Box::pin(async move {
+                    model_versions::update(tx, "m", &number(1), Some(long.to_owned()), 5).await
+                })
+            })
+            .await;
+        refused(describe, ErrorCode::ResourceDoesNotExist, "Model Version (name=m, version=1) not found");
+    })
+    .await;
+}
+
 #[tokio::test]
 async fn numbers_are_neither_doubled_nor_used_again() {
     for_each_engine(async |db| {

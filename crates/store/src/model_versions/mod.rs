@@ -82,6 +82,7 @@ pub async fn update(
     description: Option<String>,
     now_ms: i64,
 ) -> Result<ModelVersion> {
+    get(tx, name, version).await?;
     tx.exec(DESCRIBE, &[description.into(), now_ms.into(), name.into(), version.get().into()]).await?;
     get(tx, name, version).await
 }

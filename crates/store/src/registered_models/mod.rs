@@ -122,12 +122,13 @@ const UPDATE: &str = "UPDATE registered_models SET description = $1, last_update
 /// # Errors
 /// `RESOURCE_DOES_NOT_EXIST`.
 pub async fn update(tx: &mut Tx<'_>, name: &str, description: &str, now_ms: i64) -> Result<RegisteredModel> {
+    hold(tx, name).await?;
     tx.exec(UPDATE, &[description.into(), now_ms.into(), name.into()]).await?;
     get(tx, name).await
 }
 
 /// Versions, tags and aliases follow by the schema's cascades.
-const RENAME: &str = "UPDATE registered_models SET name = $1, last_updated_time = $2 WHERE name = $3";
+const RENAME: &str = "UPDATE registered_models SET name = $1 WHERE name = $2";
 const TOUCH_VERSIONS: &str = "UPDATE model_versions SET last_updated_time = $1 WHERE name = $2";
 
 /// Gives a model another name, and all its versions with it, and answers the model.
@@ -135,8 +136,8 @@ const TOUCH_VERSIONS: &str = "UPDATE model_versions SET last_updated_time = $1 W
 /// # Errors
 /// `RESOURCE_DOES_NOT_EXIST`; `RESOURCE_ALREADY_EXISTS` when the name is taken.
 pub async fn rename(tx: &mut Tx<'_>, name: &str, new_name: &str, now_ms: i64) -> Result<RegisteredModel> {
-    match tx.exec(RENAME, &[new_name.into(), now_ms.into(), name.into()]).await {
-        Ok(0) => return Err(no_model(name)),
+    touch(tx, name, now_ms).await?;
+    match tx.exec(RENAME, &[new_name.into(), name.into()]).await {
         Err(error) if error.is_unique_violation() => {
             return Err(already_exists(format!("Registered Model (name={new_name}) already exists.")).into());
         }
@@ -179,7 +180,8 @@ pub(crate) async fn touch(tx: &mut Tx<'_>, name: &str, now_ms: i64) -> Result<()
     }
 }
 
-/// Changes nothing, but locks the row.
+/// Changes nothing, but locks the row. A change to a row that is not there must be refused before PostgreSQL sees the new
+/// value: with some of its plans it complains of a value's length even where there is no row to change.
 const HOLD: &str = "UPDATE registered_models SET description = description WHERE name = $1";
 
 /// Keeps the model from being deleted until the transaction ends.
