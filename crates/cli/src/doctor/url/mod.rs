@@ -26,7 +26,7 @@ pub async fn look(url: &str, options: &DoctorOptions) -> Result<Report, Failure>
     let base = site::parse(url).map_err(|e| Failure::Usage(format!("--url: {e}")))?;
     let login = Login::of(options).map_err(Failure::Usage)?;
     let roots = certificate::roots(options.ca_file.as_deref()).map_err(Failure::Usage)?;
-    let subject = site::shown(&base);
+    let subject = site::shown(&base).trim_end_matches('/').to_owned();
     let site = Site::new(base, &roots).map_err(Failure::Start)?;
     let mut checks = Vec::new();
     let reached = way(&site, roots, options, &mut checks).await?;

@@ -1,6 +1,7 @@
 //! What answers behind the address: its probes, its API, and whom it listens to.
 
 use super::super::report::{Finding, Verdict};
+use super::QUESTION;
 use super::edge::trouble;
 use super::site::{Answer, Site};
 use reqwest::Method;
@@ -96,11 +97,11 @@ pub fn api(answer: &Answer) -> Finding {
     }
 }
 
-/// Whether pages of anybody may use the server through its visitors.
+/// Whether pages of anybody may read here what their visitors may. A preflight says less: MLflow's own server allows it and then
+/// refuses the request.
 pub async fn origins(site: &Site) -> Finding {
     const CHECK: &str = "origins";
-    let request = site.request(Method::OPTIONS, "api/2.0/mlflow/experiments/create");
-    let request = request.header(ORIGIN, FOREIGN).header("access-control-request-method", "POST");
+    let request = site.request(Method::GET, QUESTION).header(ORIGIN, FOREIGN);
     let answer = match site.ask(request).await {
         Ok(answer) => answer,
         Err(why) => return silent(CHECK, &why),
@@ -109,7 +110,7 @@ pub async fn origins(site: &Site) -> Finding {
         Some(allowed) if allowed == "*" || allowed == FOREIGN => Finding::new(
             CHECK,
             Verdict::Warning,
-            "pages of every origin may use this server through their visitors",
+            "pages of every origin may read what their visitors may read here",
             "Name the origins in --cors-allowed-origins instead of *, and take enable-cors off the Ingress",
         ),
         _ => Finding::ok(CHECK, "pages of other origins are refused"),
