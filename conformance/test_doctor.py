@@ -6,6 +6,7 @@ import base64
 import datetime
 import json
 import os
+import socket
 import sqlite3
 import subprocess
 from collections.abc import Iterator
@@ -31,6 +32,8 @@ TIMEOUT = 120.0
 PASSWORD = "geheim-9d1c"
 WRONG_KEY = base64.b64encode(bytes(range(64))).decode()
 SECRETS = (PASSWORD, ACCOUNT_KEY, WRONG_KEY)
+BASIC = 'auth_basic "x"; auth_basic_user_file FOLDER/htpasswd; proxy_set_header Authorization "";'
+TOKEN = f'if ($http_authorization != "Bearer {PASSWORD}") {{ return 401; }}'
 HBA = b"local all all trust\nhost all member 127.0.0.1/32 scram-sha-256\nhost all all 127.0.0.1/32 trust\n"
 
 
@@ -236,18 +239,19 @@ def _date(folder: Path, name: str, begins: int, ends: int) -> None:
 
 
 class Edge:
-    """nginx with TLS and, if wanted, logins before a server, as ingress-nginx configures it."""
+    """nginx with TLS and logins before a server, as ingress-nginx configures it; `more` is more of its configuration."""
 
-    def __init__(self, server: Server, folder: Path, log: Path, *, certificate: str = "good", limit: str = "0", logins: bool = True) -> None:
+    def __init__(
+        self, server: Server, folder: Path, log: Path, *, certificate: str = "good", limit: str = "0", logins: str = BASIC, more: str = ""
+    ) -> None:
         self.plain_port = free_port()
-        login = f'auth_basic "x"; auth_basic_user_file {folder}/htpasswd; proxy_set_header Authorization "";' if logins else ""
         self._nginx = Nginx(
             [],
             log,
             f"log_format who '$remote_user $request_method $uri $status'; access_log {folder}/who.log who;"
             f"server {{ listen 127.0.0.1:PORT ssl; ssl_certificate {folder}/{certificate}.pem; ssl_certificate_key {folder}/{certificate}.key;"
-            f"client_max_body_size {limit}; proxy_request_buffering off; {login} location / {{ proxy_set_header Host $host;"
-            f"proxy_pass http://127.0.0.1:{server.port}; }} }}"
+            f"client_max_body_size {limit}; proxy_request_buffering off; {logins.replace('FOLDER', str(folder))}"
+            f"location / {{ proxy_set_header Host $host; proxy_pass http://127.0.0.1:{server.port}; }} {more} }}"
             f"server {{ listen 127.0.0.1:{self.plain_port}; return 308 https://$host$request_uri; }}",
         )
         self._who = folder / "who.log"
@@ -362,7 +366,7 @@ def test_a_certificate_that_is_no_good(server: Server, folder: Path, tmp_path: P
 
 
 def test_a_certificate_that_should_have_been_renewed(server: Server, folder: Path, tmp_path: Path) -> None:
-    edge = Edge(server, folder, tmp_path / "nginx.log", certificate="late", logins=False)
+    edge = Edge(server, folder, tmp_path / "nginx.log", certificate="late", logins="")
     try:
         checks = _look("--url", edge.url, "--ca-file", str(folder / "ca.pem"), code=WARNINGS)
         assert checks["tls.expiry"]["detail"].startswith("good for 9 more days of 90")
@@ -372,12 +376,48 @@ def test_a_certificate_that_should_have_been_renewed(server: Server, folder: Pat
 
 
 def test_a_limit_on_bodies(server: Server, folder: Path, tmp_path: Path) -> None:
-    edge = Edge(server, folder, tmp_path / "nginx.log", limit="1m", logins=False)
+    edge = Edge(server, folder, tmp_path / "nginx.log", limit="1m", logins="")
     try:
         checks = _look("--url", edge.url, "--ca-file", str(folder / "ca.pem"), code=FAILURES)
         assert "413" in checks["upload"]["detail"] and "proxy-body-size" in checks["upload"]["advice"]
         assert _look("--url", edge.url, "--ca-file", str(folder / "ca.pem"), "--upload-mib", "1")["upload"]["verdict"] == "ok"
         assert _artifacts(server) == []
+    finally:
+        edge.stop()
+
+
+def test_a_proxy_that_does_not_wait(server: Server, folder: Path, tmp_path: Path) -> None:
+    """What is uploaded goes to somebody who takes nothing."""
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        there = f"location /api/2.0/mlflow-artifacts/ {{ proxy_pass http://127.0.0.1:{silent.getsockname()[1]}; }}"
+        times = "proxy_read_timeout 2s; proxy_send_timeout 2s;"
+        edge = Edge(server, folder, tmp_path / "nginx.log", logins="", more=f"{times} {there}")
+        try:
+            checks = _look("--url", edge.url, "--ca-file", str(folder / "ca.pem"), code=FAILURES)
+            assert "504" in checks["upload"]["detail"] and "proxy-read-timeout" in checks["upload"]["advice"]
+            assert _verdicts(checks, "failure") == {"upload"}
+        finally:
+            edge.stop()
+
+
+def test_a_token(server: Server, folder: Path, tmp_path: Path) -> None:
+    edge = Edge(server, folder, tmp_path / "nginx.log", logins=TOKEN)
+    try:
+        trust = ("--ca-file", str(folder / "ca.pem"))
+        assert _look("--url", edge.url, *trust, MLFLOW_TRACKING_TOKEN=PASSWORD)["user"]["verdict"] == "ok"
+        assert "user" in _verdicts(_look("--url", edge.url, *trust, code=FAILURES, MLFLOW_TRACKING_TOKEN="another"), "failure")
+    finally:
+        edge.stop()
+
+
+def test_the_certificate_of_a_controller_that_has_none(server: Server, folder: Path, tmp_path: Path) -> None:
+    subject = "/O=Acme Co/CN=Kubernetes Ingress Controller Fake Certificate"
+    made = ("-days", "2", "-keyout", "fake.key", "-out", "fake.pem", "-subj", subject, "-addext", "subjectAltName=DNS:ingress.local")
+    certificates.openssl(folder, "req", "-x509", *certificates.KEY, *made)
+    edge = Edge(server, folder, tmp_path / "nginx.log", certificate="fake")
+    try:
+        checks = _look("--url", edge.url, "--ca-file", str(folder / "ca.pem"), code=FAILURES)
+        assert "stand-in" in checks["tls.chain"]["detail"] and "namespace" in checks["tls.chain"]["advice"]
     finally:
         edge.stop()
 
@@ -388,7 +428,7 @@ def test_a_name_that_the_server_does_not_answer_to(fleet: Fleet, folder: Path, t
     checks = _look("--url", server.url, code=FAILURES)
     assert _verdicts(checks, "failure") == {"hosts"} and "--allowed-hosts" in checks["hosts"]["advice"]
     server.stop()
-    edge = Edge(server, folder, tmp_path / "nginx.log", logins=False)
+    edge = Edge(server, folder, tmp_path / "nginx.log", logins="")
     try:
         checks = _look("--url", edge.url, "--ca-file", str(folder / "ca.pem"), code=FAILURES)
         assert "502" in checks["anonymous"]["detail"] and "endpoints" in checks["anonymous"]["advice"]

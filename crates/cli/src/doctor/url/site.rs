@@ -39,11 +39,13 @@ pub struct Site {
     login: Option<Login>,
 }
 
-/// Who to be at the proxy.
+/// Who to be at the proxy, as MLflow's client says it.
 #[derive(Clone)]
-pub struct Login {
-    user: String,
-    password: String,
+pub enum Login {
+    /// A user with a password.
+    Basic { user: String, password: String },
+    /// Whoever the token was given to.
+    Token(String),
 }
 
 /// What came back.
@@ -94,14 +96,14 @@ impl Login {
             None => variable("MLFLOW_TRACKING_PASSWORD"),
         };
         match (user, password) {
-            (Some(user), Some(password)) => Ok(Some(Self { user, password })),
+            (Some(user), Some(password)) => Ok(Some(Self::Basic { user, password })),
             (Some(_), None) => {
                 Err("there is a user and no password; name its file by --password-file".into())
             }
             (None, Some(_)) if options.password_file.is_some() => {
                 Err("--password-file has nobody's password; name the user by --user".into())
             }
-            (None, _) => Ok(None),
+            (None, _) => Ok(variable("MLFLOW_TRACKING_TOKEN").map(Self::Token)),
         }
     }
 }
@@ -175,7 +177,8 @@ impl Site {
         let address = format!("{}/{path}", self.base.as_str().trim_end_matches('/'));
         let request = self.client.request(method, address);
         match &self.login {
-            Some(Login { user, password }) => request.basic_auth(user, Some(password)),
+            Some(Login::Basic { user, password }) => request.basic_auth(user, Some(password)),
+            Some(Login::Token(token)) => request.bearer_auth(token),
             None => request,
         }
     }
