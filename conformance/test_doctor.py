@@ -341,6 +341,13 @@ def test_the_edge(edge: Edge, server: Server, folder: Path) -> None:
     assert _artifacts(server) == []
 
 
+def test_a_password_is_not_sent_to_plain_http_that_leads_on(edge: Edge, folder: Path) -> None:
+    login = ("--user", "alice", "--password-file", str(folder / "password"))
+    checks = _look("--url", f"http://localhost:{edge.plain_port}", *login, code=WARNINGS)
+    assert "https" in checks["anonymous"]["detail"] and "user" not in checks
+    assert edge.names() == {"-"}
+
+
 def test_plain_http_beside_the_edge(edge: Edge, server: Server, folder: Path) -> None:
     trust = ("--ca-file", str(folder / "ca.pem"))
     checks = _look("--url", edge.url, *trust, "--http-port", str(server.port), code=WARNINGS)

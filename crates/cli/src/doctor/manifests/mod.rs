@@ -37,7 +37,7 @@ struct Check {
     look: fn(&Manifests) -> Vec<Trap>,
 }
 
-const CHECKS: [Check; 20] = [
+const CHECKS: [Check; 21] = [
     check("certificate.shim", "Ingress", "one hand alone writes each certificate", certificates::shim),
     check("certificate.secret", "Ingress", "TLS secrets are where their Ingress is", certificates::secret),
     check(
@@ -61,6 +61,7 @@ const CHECKS: [Check; 20] = [
     check("secrets.plain", "", "no password stands in a manifest for all to read", secrets::plain),
     check("secrets.missing", "", "every Secret that is named is there", secrets::missing),
     check("network.policy", "Service", "a NetworkPolicy says who may reach the server", network::policy),
+    check("network.outside", "Service", "no Service is open to the outside", network::outside),
     check("network.names", "", "the server answers to the names that lead to it", network::names),
     check("pods", "", "replicas, probes and variables of pods go together", pods::look),
 ];

@@ -31,6 +31,24 @@ pub fn policy(manifests: &Manifests) -> Vec<Trap> {
     traps
 }
 
+/// A Service of these types is reached from outside, past the Ingress with its certificate and login.
+pub fn outside(manifests: &Manifests) -> Vec<Trap> {
+    let types = ["LoadBalancer", "NodePort"];
+    let open = manifests.services().filter_map(|service| {
+        let kind = service.value["spec"]["type"].as_str().filter(|kind| types.contains(kind))?;
+        let detail = format!(
+            "{} is a {kind}: it is reached from outside by plain HTTP, past every Ingress and its login",
+            service.title()
+        );
+        Some(Trap::new(
+            Verdict::Warning,
+            detail,
+            "Make it a ClusterIP, and let an Ingress or HTTPRoute lead to it",
+        ))
+    });
+    open.collect()
+}
+
 fn is_covered(manifests: &Manifests, pod: &Pod<'_>) -> bool {
     manifests.of_kind("NetworkPolicy").any(|policy| {
         let kinds = list(&policy.value["spec"]["policyTypes"]);

@@ -281,6 +281,16 @@ fn a_service_is_open_without_a_policy() {
 }
 
 #[test]
+fn a_service_for_the_outside_is_told() {
+    let of = |kind: &str| {
+        let service = SERVICE.replace("spec: {", &format!("spec: {{type: {kind}, "));
+        format!("{}{service}", deployment("mlflow:3.7.0", "args: [server]", ""))
+    };
+    expect("network.outside", Verdict::Warning, "plain HTTP", &of("NodePort"));
+    fine("network.outside", &of("ClusterIP"));
+}
+
+#[test]
 fn the_server_answers_to_the_names_that_lead_to_it() {
     let told = |hosts: &str| {
         let server = deployment("ferroflow:0.1.0", &format!("args: [server{hosts}]"), "");

@@ -72,7 +72,7 @@ pub fn anonymous(site: &Site, answer: &Answer) -> (Finding, Edge) {
             (Finding::ok(CHECK, format!("refused without a login{scheme}")), Edge::Closed)
         }
         403 => (Finding::ok(CHECK, "refused without a login"), Edge::Closed),
-        300..=399 => (elsewhere(site, CHECK, answer.header("location").unwrap_or_default()), Edge::Closed),
+        300..=399 => elsewhere(site, CHECK, answer.header("location").unwrap_or_default()),
         _ => (trouble(CHECK, answer), Edge::Broken),
     }
 }
@@ -94,18 +94,23 @@ fn open(site: &Site, check: &'static str) -> Finding {
     }
 }
 
-/// The host alone: what follows may hold a token.
-fn elsewhere(site: &Site, check: &'static str, location: &str) -> Finding {
+/// The host alone is told: what follows may hold a token. Who is sent on to https has not met a login yet, and must not say a password.
+fn elsewhere(site: &Site, check: &'static str, location: &str) -> (Finding, Edge) {
     let to = Url::parse(location).ok().and_then(|url| url.host_str().map(str::to_owned));
     match to {
-        Some(host) if host != site.host() => Finding::ok(check, format!("sent to a login at {host}")),
-        Some(_) if location.starts_with("https://") && !site.is_tls() => Finding::new(
-            check,
-            Verdict::Notice,
-            "sent on to https",
-            "Look at the https address: clients should use it, too",
+        Some(_) if location.starts_with("https://") && !site.is_tls() => (
+            Finding::new(
+                check,
+                Verdict::Warning,
+                "sent on to https, and nothing else was looked at; clients that write here may lose what they send",
+                "Look at the https address, and give that to clients",
+            ),
+            Edge::Broken,
         ),
-        _ => Finding::ok(check, "sent to a login page"),
+        Some(host) if host != site.host() => {
+            (Finding::ok(check, format!("sent to a login at {host}")), Edge::Closed)
+        }
+        _ => (Finding::ok(check, "sent to a login page"), Edge::Closed),
     }
 }
 
@@ -217,6 +222,10 @@ mod tests {
             assert_eq!((found.verdict, kind), (verdict, edge), "{found:?}");
             assert!(found.detail.contains(words) && !found.detail.contains("geheim"), "{found:?}");
         }
+        let plain = site_at("http://mlflow.example.com");
+        let (found, kind) =
+            anonymous(&plain, &answer(308, Some(("location", "https://mlflow.example.com/")), ""));
+        assert_eq!((found.verdict, kind), (Verdict::Warning, Edge::Broken), "no password goes there");
         let inside = site_at("http://mlflow.ml.svc:80");
         assert_eq!(anonymous(&inside, &answer(200, None, "{}")).0.verdict, Verdict::Notice);
         assert_eq!(without_tls(&inside).verdict, Verdict::Notice);
