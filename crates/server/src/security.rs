@@ -67,6 +67,11 @@ impl Security {
         })
     }
 
+    /// Whether a request with this `Host` header is served.
+    pub fn allows_host(&self, header: &str) -> bool {
+        self.hosts.allow(header)
+    }
+
     fn check(&self, request: &Request, path: &str) -> Verdict {
         let headers = request.headers();
         let host = only(headers, &header::HOST);

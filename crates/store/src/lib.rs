@@ -17,6 +17,7 @@ pub mod runs;
 pub mod schema;
 pub mod search;
 pub mod uri;
+pub mod way;
 pub mod webhooks;
 
 pub use error::{Error, Result};
