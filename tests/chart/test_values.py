@@ -48,7 +48,7 @@ def test_a_value_shows_where_it_should(case: Case) -> None:
 def test_what_cannot_work_is_refused(key: str, values: dict, words: str) -> None:
     with pytest.raises(Exception) as refusal:
         objects(values)
-    sentence = re.search(rf"^{re.escape(key)}:? .*$", str(refusal.value), re.MULTILINE)
+    sentence = re.search(rf"^\s*{re.escape(key)}[.: ].*$", str(refusal.value), re.MULTILINE)
     assert sentence and words in sentence[0], refusal.value
 
 
@@ -61,7 +61,7 @@ def test_every_value_has_a_case(key: str) -> None:
 def test_defaults_install() -> None:
     kinds = sorted(thing["kind"] for thing in objects({}))
     assert kinds == [
-        *("ConfigMap", "Deployment", "NetworkPolicy", "Pod", "PodDisruptionBudget", "Service", "ServiceAccount"),
+        *("ConfigMap", "Deployment", "NetworkPolicy", "NetworkPolicy", "Pod", "PodDisruptionBudget", "Service", "ServiceAccount"),
     ]
 
 

@@ -13,7 +13,7 @@ touch artifacts, `webhooks` for the server.
 {{- $data := dict -}}
 {{- $postgres := .Values.backendStore.postgres -}}
 {{- if and $postgres.enabled (not .Values.backendStore.existingDatabaseSecret.name) -}}
-{{- with $postgres.user -}}{{- $_ := set $data "PGUSER" (toString .) -}}{{- end -}}
+{{- if and $postgres.user (not .Values.secretsAsFiles) -}}{{- $_ := set $data "PGUSER" (toString $postgres.user) -}}{{- end -}}
 {{- with $postgres.password -}}{{- $_ := set $data "PGPASSWORD" (toString .) -}}{{- end -}}
 {{- end -}}
 {{- with .Values.artifactRoot.azureBlob -}}
@@ -97,7 +97,7 @@ a file instead, if there is one.
 {{- end -}}
 {{- end -}}
 {{- with $root.Values -}}
-{{- if and .backendStore.postgres.enabled .backendStore.existingDatabaseSecret.name .backendStore.postgres.user -}}
+{{- if and .backendStore.postgres.enabled .backendStore.postgres.user (or .backendStore.existingDatabaseSecret.name .secretsAsFiles) -}}
 {{- $env = append $env (dict "name" "PGUSER" "value" (toString .backendStore.postgres.user)) -}}
 {{- end -}}
 {{- if or .backendStore.postgres.sslRootCert.configMap .backendStore.postgres.sslRootCert.secret -}}
