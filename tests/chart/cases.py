@@ -185,7 +185,7 @@ CASES = [
     C("migration.job.annotations", {"a": "b"}, "Job: metadata.annotations",
       {"a": "b", "argocd.argoproj.io/hook": "Sync", "argocd.argoproj.io/hook-delete-policy": "BeforeHookCreation"}, POSTGRES, JOB),
     C("migration.job.backoffLimit", 3, "Job: spec.backoffLimit", 3, POSTGRES, JOB),
-    C("migration.job.ttlSecondsAfterFinished", 60, "Job: spec.ttlSecondsAfterFinished", 60, POSTGRES, JOB),
+    C("migration.job.ttlSecondsAfterFinished", 1000000, "Job: spec.ttlSecondsAfterFinished", 1000000, POSTGRES, JOB),
     C("artifactRoot.proxiedArtifactStorage", True, "server: args", Has("--artifacts-destination=wasbs://box@acc.blob.core.windows.net/",
       "--serve-artifacts"), AZURE),
     C("artifactRoot.proxiedArtifactStorage", False, "server: args", Has("--default-artifact-root=wasbs://box@acc.blob.core.windows.net/",
@@ -444,7 +444,8 @@ CASES = [
       POSTGRES, CHECK),
     C("extraDeploy", [{"kind": "Thing", "metadata": {"name": "{{ .Release.Name }}-x"}}], "Thing: metadata.name", "mlflow-x"),
     C("extraDeploy", ["kind: Thing\nmetadata: {name: '{{ .Release.Name }}-x'}"], "Thing: metadata.name", "mlflow-x"),
-    C("tests.enabled", True, "Pod: spec.containers.0.args", ["doctor", "--url", "http://mlflow.mlflow.svc:80"]),
+    C("tests.enabled", True, "Pod: spec.containers.0.args", ["doctor", "--url", "http://mlflow.mlflow.svc:80"], AZURE),
+    C("tests.enabled", True, "Pod: spec.containers.0.args", Has("--upload-mib=0")),
     C("tests.enabled", False, "Pod: metadata", Absent),
     C("clusterDomain", "k.example", "config: MLFLOW_SERVER_ALLOWED_HOSTS", Has("mlflow.mlflow.svc.k.example")),
 ]  # fmt: skip
