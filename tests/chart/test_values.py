@@ -2,6 +2,7 @@
 
 import re
 
+import helm_python
 import pytest
 import yaml
 from cases import CASES, REFUSALS, Absent, Case, Has, Lacks
@@ -14,6 +15,17 @@ WHOLE = {
     *("backendStore.mysql", "backendStore.mssql", "postgresql", "mysql", "minio"),
     *("auth", "ldapAuth", "oidcAuth", "oauth2Proxy", "serviceMonitor"),
 }
+
+
+# What the community chart has and nothing here needs.
+WITHOUT_EFFECT = {"initImages", "telemetry.enabled", "flaskServerSecretKey"}
+
+
+def without(values: dict, path: str) -> dict:
+    first, _, rest = path.partition(".")
+    if not rest:
+        return {key: value for key, value in values.items() if key != first}
+    return values | {first: without(values[first], rest)} if first in values else values
 
 
 def leaves(values: dict, path: str = "") -> list[str]:
@@ -30,18 +42,34 @@ def contains(actual: object, item: object) -> bool:
     return isinstance(actual, list) and item in actual
 
 
-@pytest.mark.parametrize("case", CASES, ids=lambda case: f"{case.key}={case.value!r:.40}-{case.where:.60}")
-def test_a_value_shows_where_it_should(case: Case) -> None:
-    actual = look(objects(merged(*case.base, at_path(case.key, case.value))), case.where)
+def holds(case: Case, values: dict) -> bool:
+    actual = look(objects(values), case.where)
     match case.expected:
         case Lacks(items=items):
-            assert actual and not any(contains(actual, item) for item in items), actual
+            return bool(actual) and not any(contains(actual, item) for item in items)
         case Has(items=items):
-            assert all(contains(actual, item) for item in items), actual
+            return all(contains(actual, item) for item in items)
         case expected if expected is Absent:
-            assert actual is None
+            return actual is None
         case expected:
-            assert actual == expected
+            return actual == expected
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: f"{case.key}={case.value!r:.40}-{case.where:.60}")
+def test_a_value_shows_where_it_should(case: Case) -> None:
+    values = merged(*case.base, at_path(case.key, case.value))
+    assert holds(case, values), look(objects(values), case.where)
+
+
+@pytest.mark.parametrize("key", sorted({case.key for case in CASES} - WITHOUT_EFFECT))
+def test_it_does_not_show_without_the_value(key: str) -> None:
+    def fails(case: Case) -> bool:
+        try:
+            return not holds(case, without(merged(*case.base), key))
+        except helm_python.HelmError:
+            return True
+
+    assert any(fails(case) for case in CASES if case.key == key)
 
 
 @pytest.mark.parametrize("key,values,words", REFUSALS, ids=lambda part: part if isinstance(part, str) else "")
