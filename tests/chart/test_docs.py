@@ -5,7 +5,7 @@ import re
 import helm_python
 import pytest
 import yaml
-from cases import INGRESS, POSTGRES
+from cases import INGRESS, POSTGRES, ROUTE
 from rendering import CHART, ROOT, look, merged, objects, rendered, seed
 
 README = (CHART / "README.md").read_text()
@@ -120,6 +120,7 @@ def test_notes_of_the_deployment() -> None:
         ({}, "a SQLite file that is gone with the pod"),
         ({"artifactRoot": {"proxiedArtifactStorage": True}}, "Artifacts are gone with the pod"),
         (INGRESS, "Nobody is asked for a password: see basicAuth"),
+        (ROUTE, "Nobody is asked for a password: see basicAuth"),
         (INGRESS, "ingress-nginx has had no releases since March 2026"),
         (INGRESS, "networkPolicy.allowFrom names who may"),
         (merged(POSTGRES, {"backendStore": {"databaseMigration": True}, "migration": {"mode": "init"}}), "refuses an empty database"),

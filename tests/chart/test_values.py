@@ -141,12 +141,13 @@ def test_changed_secrets_roll_pods() -> None:
 
 
 def test_a_job_gets_another_name_when_it_has_to_run_again() -> None:
-    def name(**image: str) -> str:
+    def name(tag: str, host: str) -> str:
         values = {
-            "image": image,
+            "image": {"tag": tag},
             "migration": {"mode": "job"},
-            "backendStore": {"databaseMigration": True, "postgres": {"enabled": True, "host": "h", "user": "u"}},
+            "backendStore": {"databaseMigration": True, "postgres": {"enabled": True, "host": host, "user": "u"}},
         }
         return look(objects(values), "Job: metadata.name")
 
-    assert name(tag="1.0.0") == name(tag="1.0.0") != name(tag="1.1.0")
+    assert name("1.0.0", "a") == name("1.0.0", "a")
+    assert len({name("1.0.0", "a"), name("1.1.0", "a"), name("1.0.0", "b")}) == 3
