@@ -43,13 +43,12 @@ EVERYTHING = merged(
 )
 SAMPLES = {
     "defaults": {},
-    "seed": seed(),
+    **{path.name.removesuffix("-values.yaml"): yaml.safe_load(path.read_text()) for path in sorted((CHART / "ci").iterdir())},
     "everything": EVERYTHING,
     "job": merged(POSTGRES, S3, CHECK, JOB),
     "hook": merged(POSTGRES, S3, CHECK, JOB, SECRET_OF_MINE, {"migration": {"job": {"hook": True}}}),
     "init": merged(POSTGRES, GCS, CHECK, {"migration": {"mode": "init"}, "artifactRoot": {"gcs": {"existingSecret": {"name": "s"}}}}),
     "route": merged(POSTGRES, S3, ROUTE),
-    "sqlite": {"persistence": {"enabled": True}},
     "official": merged(seed(), {"image": {"official": True}}),
 }
 
