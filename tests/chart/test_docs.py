@@ -118,6 +118,7 @@ def test_notes_of_the_deployment() -> None:
         ({"image": {"repository": "burakince/mlflow", "tag": "3.15.1"}}, "These values ask for MLflow 3.15.1"),
         ({"image": {"repository": "burakince/mlflow", "official": True}}, "call `mlflow db upgrade` by yourself"),
         ({"image": {"repository": "burakince/mlflow", "official": True}}, "MLflow 3.7.0 is installed as mlflow"),
+        ({}, "For one in a registry set image.repository=REGISTRY/ferroflow"),
         ({}, "a SQLite file that is gone with the pod"),
         ({"artifactRoot": {"proxiedArtifactStorage": True}}, "Artifacts are gone with the pod"),
         (INGRESS, "Nobody is asked for a password: see basicAuth"),

@@ -11,6 +11,9 @@
   newer MLflow is refused and not changed.
 {{- end }}
 {{- end }}
+{{- if hasPrefix "ferroflow:" (include "ferroflow.image" .) }}
+- {{ include "ferroflow.image" . }} has to be on the nodes already. For one in a registry set image.repository=REGISTRY/ferroflow.
+{{- end }}
 {{- if .Values.image.official }}
 - image.official: {{ include "ferroflow.image" . }} runs without this chart's init containers, Jobs and probes of readiness. MLflow does not wait for
   its database, and does not migrate an older one: call `mlflow db upgrade` by yourself.
