@@ -23,7 +23,6 @@ NOT_YET: dict[str, tuple[str, ...]] = {
     "scorers": tuple(f"* /*api/3.0/mlflow/scorers/{verb}" for verb in ("delete", "get", "list", "register", "versions")),
     "evaluation datasets": ("* /*api/3.0/mlflow/datasets/*",),
     "jobs": ("* /ajax-api/3.0/jobs/*",),
-    "prompt lab": ("POST /ajax-api/2.0/mlflow/runs/create-promptlab-run",),
     "basic-auth": (
         "* /api/*/mlflow/*/permissions/*",
         "* /api/2.0/mlflow/users/*",

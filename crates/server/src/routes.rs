@@ -6,7 +6,7 @@
 use crate::app::App;
 use crate::handlers::{
     artifact_proxy, artifacts, datasets, experiments, gateway, graphql, health, logged_models, metrics,
-    model_versions, multipart, registered_models, runs, webhooks,
+    model_versions, multipart, promptlab, registered_models, runs, webhooks,
 };
 use crate::security::GuardLayer;
 use crate::{respond, transfers, ui};
@@ -160,6 +160,8 @@ pub fn table() -> Vec<Route> {
         route(M::POST, "2.0/mlflow/runs/log-model",     runs::log_model,   Edit(Run)),
         route(M::POST, "2.0/mlflow/runs/log-inputs",    runs::log_inputs,  Edit(Run)),
         route(M::POST, "2.0/mlflow/runs/outputs",       runs::log_outputs, Edit(Run)),
+
+        route(M::POST, "2.0/mlflow/runs/create-promptlab-run", promptlab::create_run, Edit(Experiment)).ajax_only().moves_files(),
 
         route(M::POST,   "2.0/mlflow/logged-models",                                        logged_models::create,         Edit(Experiment)),
         route(M::POST,   "2.0/mlflow/logged-models/search",                                 logged_models::search,         Read(Experiments)),
