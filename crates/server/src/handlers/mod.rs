@@ -14,4 +14,5 @@ pub mod multipart;
 pub mod promptlab;
 pub mod registered_models;
 pub mod runs;
+pub mod traces;
 pub mod webhooks;
