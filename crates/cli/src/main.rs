@@ -1,6 +1,7 @@
 //! `ferroflow`: MLflow's tracking server as one binary.
 
 mod banner;
+mod called;
 mod config;
 mod db;
 mod gc;
@@ -12,6 +13,7 @@ mod retry;
 mod start;
 mod ui;
 mod usage;
+mod values;
 mod wait;
 
 use clap::{Parser, Subcommand};
@@ -24,7 +26,8 @@ Examples:
   ferroflow server --help    every option, with its environment variable
   ferroflow ui install       MLflow's own web UI, which the server then serves
   ferroflow db --help        migrations of databases that an older MLflow made
-  ferroflow gc --help        deleting for good what is marked deleted";
+  ferroflow gc --help        deleting for good what is marked deleted
+  ferroflow values --help    moving over from another Helm chart";
 
 /// MLflow's tracking server as one small binary.
 #[derive(Parser)]
@@ -48,6 +51,8 @@ enum Command {
     Server(Box<ServerOptions>),
     /// Install the web UI; without a command, run the tracking server, as `mlflow ui` does.
     Ui(Box<ui::UiOptions>),
+    /// Turn the values of another MLflow chart into values of Ferroflow's.
+    Values(values::ValuesOptions),
 }
 
 fn main() -> ExitCode {
@@ -63,6 +68,7 @@ fn main() -> ExitCode {
         Command::Gc(options) => gc::run(&options),
         Command::Server(options) => start::server(*options),
         Command::Ui(options) => ui::run(*options),
+        Command::Values(options) => values::run(&options),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

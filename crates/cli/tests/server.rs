@@ -88,7 +88,6 @@ fn wrong_values_are_one_sentence() {
         ("server --artifacts-only --no-serve-artifacts", "--artifacts-only"),
         ("server --artifacts-only --backend-store-uri sqlite:///x.db", "--artifacts-only"),
         ("server --app-name basic-auth", "later version"),
-        ("server --expose-prometheus metrics", "later version"),
         ("server --gunicorn-opts x --uvicorn-opts y", "Cannot specify multiple server options"),
         ("server --dev --uvicorn-opts y", "cannot be specified together"),
         ("server --x-frame-options ALLOW-FROM", "SAMEORIGIN"),
