@@ -321,6 +321,10 @@ def test_values_are_converted(tmp_path: Path) -> None:
     assert done.returncode == 0
     assert "left: auth.enabled, auth.adminPassword:" in done.stderr and "geheim" not in done.stderr
     assert "# Not carried over" in done.stdout and "\n    host: db.example\n" in done.stdout
+    with open(file, "rb") as given:
+        command = [str(ferroflow_binary()), "values", "convert", "-", "--from", "community"]
+        piped = subprocess.run(command, stdin=given, env=_clean_environment(), capture_output=True, text=True, timeout=TIMEOUT)
+    assert (piped.returncode, piped.stdout) == (0, done.stdout)
     strict = _run(tmp_path, "values", "convert", "--strict", str(file))
     assert strict.returncode == FAILURE and strict.stdout == done.stdout and len(_error_lines(strict)) == 1
 

@@ -184,6 +184,13 @@ pub fn advice(file: &Node) -> Vec<String> {
                 .into(),
         );
     }
+    if file.text("registryStoreUri").is_some_and(|uri| uri.contains('@')) {
+        advice.push(
+            "registryStoreUri may have a password, which is in extraEnvVars now; better put the address into a Secret, and write \
+             valueFrom instead."
+                .into(),
+        );
+    }
     advice.extend(shared::shim(file, "ingress.annotations", "ingress.tls"));
     advice
 }

@@ -89,13 +89,23 @@ fn short(node: &Node) -> String {
 
 /// A text, in quotes unless every reader takes it for a text without them.
 fn scalar(text: &str) -> String {
-    let starts = |c: char| c.is_ascii_alphabetic() || c == '/';
-    let goes_on = |c: char| c.is_ascii_alphanumeric() || "/._-".contains(c);
-    let is_plain = text.starts_with(starts) && text.chars().all(goes_on);
-    match is_plain && !WORDS.contains(&text.to_ascii_lowercase().as_str()) {
+    match (is_plain(text) || is_quantity(text)) && !WORDS.contains(&text.to_ascii_lowercase().as_str()) {
         true => text.to_owned(),
         false => quoted(text),
     }
+}
+
+/// Names, paths and addresses.
+fn is_plain(text: &str) -> bool {
+    let starts = |c: char| c.is_ascii_alphabetic() || c == '/';
+    let goes_on = |c: char| c.is_ascii_alphanumeric() || "/._-".contains(c);
+    text.starts_with(starts) && text.replace("://", "//").chars().all(goes_on)
+}
+
+/// Numbers with a unit, such as 500m, 1Gi and 25%.
+fn is_quantity(text: &str) -> bool {
+    let number = ["m", "Ki", "Mi", "Gi", "Ti", "%"].iter().find_map(|unit| text.strip_suffix(unit));
+    number.is_some_and(|number| !number.is_empty() && number.chars().all(|c| c.is_ascii_digit()))
 }
 
 fn quoted(text: &str) -> String {
@@ -143,6 +153,7 @@ mod tests {
             any::<f64>().prop_filter("a number", |n| n.is_finite()).prop_map(Node::Float),
             any::<String>().prop_map(Node::Text),
             "[a-z0-9:#{}&*!|>'\"%@,. \n-]{0,20}".prop_map(Node::Text),
+            "[a-z]{1,3}://[a-z/:]{0,5}|[0-9]{0,3}(m|Ki|Gi|%|e|k)".prop_map(Node::Text),
             "(?i)true|no|on|null|~|0x1f|1e3|1_000|[.]inf|[.]nan|=|<<|0o7|2024-01-01|12:30:00"
                 .prop_map(Node::Text),
         ];
