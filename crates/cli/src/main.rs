@@ -1,6 +1,7 @@
 //! `ferroflow`: MLflow's tracking server as one binary.
 
 mod banner;
+mod called;
 mod config;
 mod db;
 mod doctor;
@@ -13,6 +14,7 @@ mod retry;
 mod start;
 mod ui;
 mod usage;
+mod values;
 mod wait;
 
 use clap::{Parser, Subcommand};
@@ -26,7 +28,8 @@ Examples:
   ferroflow ui install       MLflow's own web UI, which the server then serves
   ferroflow db --help        migrations of databases that an older MLflow made
   ferroflow doctor --help    looking for what is wrong, from within or by an address, or in manifests
-  ferroflow gc --help        deleting for good what is marked deleted";
+  ferroflow gc --help        deleting for good what is marked deleted
+  ferroflow values --help    moving over from another Helm chart";
 
 /// MLflow's tracking server as one small binary.
 #[derive(Parser)]
@@ -52,6 +55,8 @@ enum Command {
     Server(Box<ServerOptions>),
     /// Install the web UI; without a command, run the tracking server, as `mlflow ui` does.
     Ui(Box<ui::UiOptions>),
+    /// Turn the values of another MLflow chart into values of Ferroflow's.
+    Values(values::ValuesOptions),
 }
 
 fn main() -> ExitCode {
@@ -71,6 +76,7 @@ fn main() -> ExitCode {
         Command::Gc(options) => gc::run(&options),
         Command::Server(options) => start::server(*options),
         Command::Ui(options) => ui::run(*options),
+        Command::Values(options) => values::run(&options),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

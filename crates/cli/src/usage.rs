@@ -1,6 +1,6 @@
 //! Reads the command line, and says in one sentence what is wrong with it, without the passwords in it.
 
-use crate::{Cli, doctor};
+use crate::{Cli, called, doctor};
 use clap::builder::Resettable;
 use clap::error::ErrorKind;
 use clap::{CommandFactory, FromArgMatches};
@@ -11,14 +11,19 @@ use std::process::ExitCode;
 /// The options, or the exit code when there is nothing more to do.
 pub fn parse() -> Result<Cli, ExitCode> {
     let given: Vec<OsString> = std::env::args_os().collect();
+    let name = called::name(&given);
     let command = doctor::without_variables(Cli::command(), &given);
-    let command = without_empty_variables(command);
+    let command = called::under(name, without_empty_variables(command));
     let variables = values_of_variables(&command);
     let asked = name_of_asked(&command, &given);
     let parsed = command.try_get_matches_from(&given).and_then(|matches| Cli::from_arg_matches(&matches));
     parsed.map_err(|error| match error.kind() {
-        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => {
-            // Whoever closed the pipe has read enough.
+        // Whoever closed the pipe has read enough.
+        ErrorKind::DisplayVersion => {
+            drop(writeln!(std::io::stdout(), "{}", called::version(name)));
+            ExitCode::SUCCESS
+        }
+        ErrorKind::DisplayHelp => {
             drop(error.print());
             ExitCode::SUCCESS
         }

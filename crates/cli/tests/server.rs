@@ -88,7 +88,6 @@ fn wrong_values_are_one_sentence() {
         ("server --artifacts-only --no-serve-artifacts", "--artifacts-only"),
         ("server --artifacts-only --backend-store-uri sqlite:///x.db", "--artifacts-only"),
         ("server --app-name basic-auth", "later version"),
-        ("server --expose-prometheus metrics", "later version"),
         ("server --gunicorn-opts x --uvicorn-opts y", "Cannot specify multiple server options"),
         ("server --dev --uvicorn-opts y", "cannot be specified together"),
         ("server --x-frame-options ALLOW-FROM", "SAMEORIGIN"),
@@ -228,10 +227,18 @@ fn a_start_says_what_runs() {
     assert!(first.request("GET /ml/health HTTP/1.1\r\nHost: any.example").starts_with("HTTP/1.1 200"));
     drop(first);
 
-    let variables = [("MLFLOW_SERVE_ARTIFACTS", "false"), ("MLFLOW_WORKERS", "4")];
+    let variables = [
+        ("MLFLOW_SERVE_ARTIFACTS", "false"),
+        ("MLFLOW_WORKERS", "4"),
+        ("MLFLOW_EXPOSE_PROMETHEUS", "metrics"),
+    ];
     let second = Server::start(folder.path(), &["--default-artifact-root=ftp://u:geheim@h/x"], &variables);
-    for words in ["SQLite mlflow.db, existing", "ftp://h/x, reached by clients", "no effect here: --workers;"]
-    {
+    for words in [
+        "SQLite mlflow.db, existing",
+        "ftp://h/x, reached by clients",
+        "no effect here: --workers;",
+        "; --expose-prometheus;",
+    ] {
         assert!(second.banner.contains(words), "no {words} in {}", second.banner);
     }
     let third = Server::start(folder.path(), &["--no-serve-artifacts", "--serve-artifacts"], &variables);

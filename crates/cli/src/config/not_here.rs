@@ -21,7 +21,7 @@ pub struct OtherOptions {
     #[arg(long, env = "MLFLOW_UVICORN_OPTS", value_name = "OPTS", allow_hyphen_values = true)]
     uvicorn_opts: Option<String>,
 
-    /// Comes with a later version.
+    /// Accepted without effect: metrics come with a later version.
     #[arg(long, env = "MLFLOW_EXPOSE_PROMETHEUS", value_name = "FOLDER")]
     expose_prometheus: Option<String>,
 
@@ -42,9 +42,6 @@ impl OtherOptions {
                  everything; leave the option out if that is right"
             ));
         }
-        if self.expose_prometheus.is_some() {
-            return Err("--expose-prometheus comes with a later version; leave it out".into());
-        }
         let opts = [&self.gunicorn_opts, &self.waitress_opts, &self.uvicorn_opts];
         if opts.iter().filter(|given| given.is_some()).count() > 1 {
             return Err("Cannot specify multiple server options. Choose one of: '--gunicorn-opts', \
@@ -63,7 +60,7 @@ impl OtherOptions {
 
     /// What to tell the user about options that were given and do nothing.
     pub fn without_effect(&self) -> Option<String> {
-        let given: Vec<_> = [
+        let of_processes: Vec<_> = [
             ("--workers", &self.workers),
             ("--gunicorn-opts", &self.gunicorn_opts),
             ("--waitress-opts", &self.waitress_opts),
@@ -72,7 +69,13 @@ impl OtherOptions {
         .iter()
         .filter_map(|(name, value)| value.as_ref().map(|_| *name))
         .collect();
-        let names = given.join(", ");
-        (!given.is_empty()).then(|| format!("no effect here: {names}; one process uses every core"))
+        let mut said = Vec::new();
+        if !of_processes.is_empty() {
+            said.push(format!("{}; one process uses every core", of_processes.join(", ")));
+        }
+        if self.expose_prometheus.is_some() {
+            said.push("--expose-prometheus; there is no /metrics yet, so let nothing scrape it".to_owned());
+        }
+        (!said.is_empty()).then(|| format!("no effect here: {}", said.join("; ")))
     }
 }
