@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
+import mlflow
 import yaml
 
 from differential.pair import Pair
@@ -54,6 +56,17 @@ def test_the_model_of_a_run(ajax_pair: Pair) -> None:
     for name in ("conda.yaml", "python_env.yaml"):
         official, candidate = _files(ajax_pair, run, name)
         assert _without_versions(candidate) == _without_versions(official)
+
+
+def test_mlflow_loads_the_model(ajax_pair: Pair, tmp_path: Path) -> None:
+    run = ajax_pair.post(ROUTE, {"experiment_id": create_experiment(ajax_pair), **BODY}).ref("run.info.run_id")
+    listed = ajax_pair.ask("GET", "/ajax-api/2.0/mlflow/artifacts/list", (("run_id", run), ("path", "model")))[1].json()
+    for file in listed["files"]:
+        content = ajax_pair.ask("GET", "/get-artifact", (("run_id", run), ("path", file["path"])))[1].body
+        (tmp_path / Path(file["path"]).name).write_bytes(content)
+    model = mlflow.pyfunc.load_model(str(tmp_path))
+    assert model.metadata.get_input_schema().input_names() == ["what", "who"]
+    assert (model._model_impl.prompt_template, model._model_impl.model_route) == (PROMPT, "chat-route")
 
 
 def test_without_what_may_be_left_out(ajax_pair: Pair) -> None:
