@@ -27,6 +27,12 @@ pub async fn run(uri: &DatabaseUri, auth: Auth, show: Show) -> Result<(), Schema
     }
     for Upgraded { chain, from, steps } in done? {
         let (to, took) = (chain.head(), began.elapsed().as_secs_f64());
+        let Some(from) = from else {
+            tracing::info!(
+                "database migration of an empty database to {to}: its schema was made in {took:.3} s"
+            );
+            continue;
+        };
         match (chain, steps) {
             (Chain::Tracking, 0) => {
                 tracing::info!("the database is at schema revision {to} already; there is nothing to do");
