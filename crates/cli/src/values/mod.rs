@@ -2,8 +2,6 @@
 //! anyway, not needed, or left with a reason.
 
 mod bitnami;
-mod bitnami_access;
-mod bitnami_pod;
 mod chart;
 mod community;
 mod node;

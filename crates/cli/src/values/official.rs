@@ -67,9 +67,9 @@ const POD: &[Rule] = &[
     rule("env.**", "[]", Ask(env)),
     rule("extraEnv.**", "[]", Ask(extra_env)),
     rule("initContainers.**", "[]", Same),
-    rule("extraVolumes.**", "[]", Same),
+    rule("extraVolumes.**", "[]", Ask(more_volumes)),
     rule("volumes.**", "[]", To("extraVolumes")),
-    rule("extraVolumeMounts.**", "[]", Same),
+    rule("extraVolumeMounts.**", "[]", Ask(more_mounts)),
     rule("volumeMounts.**", "[]", To("extraVolumeMounts")),
 ];
 
@@ -155,6 +155,22 @@ fn env(leaf: &Leaf, file: &Node) -> Fate {
 
 fn extra_env(leaf: &Leaf, file: &Node) -> Fate {
     shared::variable(leaf, file, "extraEnv")
+}
+
+fn more_volumes(leaf: &Leaf, file: &Node) -> Fate {
+    one_of_two(leaf, file, "volumes")
+}
+
+fn more_mounts(leaf: &Leaf, file: &Node) -> Fate {
+    one_of_two(leaf, file, "volumeMounts")
+}
+
+/// A list that another one takes the place of: items of both at the same place would become one.
+fn one_of_two(leaf: &Leaf, file: &Node, other: &str) -> Fate {
+    match file.at(other).is_none_or(Node::is_empty) {
+        true => Fate::moved(leaf, leaf.path.clone()),
+        false => Fate::left(format!("{other} is there, too; put both into one list")),
+    }
 }
 
 /// Artifacts go through the server there unless the file says otherwise.

@@ -96,22 +96,24 @@ pub fn get<'a>(root: &'a Node, path: &Path) -> Option<&'a Node> {
 
 /// Puts a value where a path leads, unless there is one, or something that has no such place. Answers whether it did.
 pub fn put(root: &mut Node, path: &Path, value: Node) -> bool {
-    let free = is_free(root, &path.0);
+    let there = Some(&*root).filter(|root| **root != Node::Null);
+    let free = is_free(there, &path.0);
     if free {
         *place(root, &path.0) = value;
     }
     free
 }
 
-fn is_free(root: &Node, path: &[Step]) -> bool {
-    let Some((step, rest)) = path.split_first() else { return *root == Node::Null };
-    let inner = match (root, step) {
-        (Node::Map(_), Step::Key(key)) => root.get(key),
-        (Node::List(list), Step::Index(n)) if *n <= list.len() => list.get(*n),
-        (Node::Null, Step::Key(_) | Step::Index(0)) => None,
-        _ => return false,
-    };
-    is_free(inner.unwrap_or(&Node::Null), rest)
+/// Whether nothing stands there. What is empty was put so, and nothing can be put into it any more.
+fn is_free(there: Option<&Node>, path: &[Step]) -> bool {
+    let Some(there) = there else { return path.iter().all(|step| !matches!(step, Step::Index(1..))) };
+    match (there, path.split_first()) {
+        (Node::Map(map), Some((Step::Key(key), rest))) if !map.is_empty() => is_free(there.get(key), rest),
+        (Node::List(list), Some((Step::Index(n), rest))) if !list.is_empty() && *n <= list.len() => {
+            is_free(list.get(*n), rest)
+        }
+        _ => false,
+    }
 }
 
 /// Makes the way to a place that is free.
@@ -165,12 +167,15 @@ mod tests {
 
     #[test]
     fn nothing_is_put_over_something() {
-        let mut node = Node::read("a: {b: 1, c: [x]}").unwrap();
+        let mut node = Node::read("a: {b: 1, c: [x], d: {}, e: [~]}").unwrap();
         let before = node.clone();
         for path in [
             Path::of("a"),
             Path::of("a.b"),
             Path::of("a.b.c"),
+            Path::of("a.d"),
+            Path::of("a.d.x"),
+            Path::of("a.e").index(0),
             Path::of("a").index(0),
             Path::of("a.c").index(2),
         ] {
@@ -178,6 +183,6 @@ mod tests {
         }
         assert_eq!(node, before);
         assert!(put(&mut node, &Path::of("a.c").index(1), Node::Int(2)));
-        assert_eq!(node, Node::read("a: {b: 1, c: [x, 2]}").unwrap());
+        assert_eq!(node, Node::read("a: {b: 1, c: [x, 2], d: {}, e: [~]}").unwrap());
     }
 }

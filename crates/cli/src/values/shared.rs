@@ -146,9 +146,9 @@ pub fn option_of(key: &str, leaf: &Leaf, to: Path) -> Fate {
             "this is about MLflow's web server; Ferroflow is one process that uses every core".into(),
         ),
         Asked::Refused(why) => Fate::left(why),
-        Asked::Unknown => Fate::left(format!(
-            "`ferroflow server` has no option --{name}; docs/options.md lists those that it has"
-        )),
+        Asked::Unknown => {
+            Fate::left("`ferroflow server` has no such option; docs/options.md lists those that it has")
+        }
     }
 }
 
@@ -162,6 +162,14 @@ pub fn variable(leaf: &Leaf, file: &Node, list: &str) -> Fate {
     };
     let item = items.get(*n).unwrap_or(&Node::Null);
     let Some(name) = item.text("name") else { return Fate::left(NO_LIST) };
+    let same_name = |item: &Node| item.text("name") == Some(name);
+    let elsewhere = match file.at("env") {
+        Some(Node::List(items)) if list != "env" => items.iter().any(same_name),
+        _ => false,
+    };
+    if elsewhere || items[..*n].iter().any(same_name) {
+        return Fate::left("another variable of this name stands before it; say it once");
+    }
     let to = Path::of("extraEnvVars").key(name);
     let rest = &leaf.path.0[list.split('.').count() + 1..];
     match rest {

@@ -104,6 +104,7 @@ fn passwords_are_not_told() {
         "auth: {enabled: true, adminPassword: geheim}\nbackendStore: {}",
         "backendStoreUri: mysql://u:geheim@h/d",
         "backendStoreUri: postgresql://u:geheim@h/d?x=y",
+        "backendStore: {}\nextraFlags: ['noSuch=geheim', \"a\\ngeheim: x\"]\nextraArgs: {backendStoreUri: geheim}",
         "tracking: {auth: {password: geheim}, extraArgs: ['--no-such=geheim', geheim]}\nexternalDatabase: {password: geheim}",
     ] {
         let (file, summary) = converted(text);
@@ -124,7 +125,7 @@ fn what_is_refused_says_what_to_do() {
         ("backendStore: {}\nserviceMonitor: {enabled: true}", "serviceMonitor.enabled", "/metrics"),
         ("backendStore: {}\nimage: {repository: me/tracker, tag: x}", "image.repository, image.tag", "image"),
         ("backendStore: {}\nimage: {repository: burakince/mlflow, tag: 3.15.1}", "image.tag", "db check"),
-        ("backendStore: {}\nextraArgs: {noSuchThing: 1}", "extraArgs.noSuchThing", "--no-such-thing"),
+        ("backendStore: {}\nextraArgs: {noSuchThing: 1}", "extraArgs.noSuchThing", "no such option"),
         ("backendStore: {}\ningres: {enabled: true}", "ingres.enabled", "is ingress.enabled meant?"),
         (
             "backendStoreUriFrom: {secretKeyRef: {name: a, key: b}}",
@@ -156,6 +157,28 @@ fn flags_that_are_left_leave_no_gap() {
 }
 
 #[test]
+fn two_lists_do_not_become_one() {
+    for (text, keys, left) in [
+        (
+            "backendStoreUri: ''\nvolumes: [{name: a, emptyDir: {}}]\nextraVolumes: [{name: b, secret: {secretName: c}}, {name: d}]\n",
+            "extraVolumes",
+            "extraVolumes[0].name, extraVolumes[0].secret.secretName, extraVolumes[1].name:",
+        ),
+        (
+            "backendStoreUri: ''\nenv: [{name: A, value: b}]\nextraEnv: [{name: A, valueFrom: {secretKeyRef: {name: x, key: y}}}]\n",
+            "extraEnvVars",
+            "extraEnv[0].name,",
+        ),
+    ] {
+        let (file, summary) = converted(text);
+        let file = Node::read(&file).unwrap();
+        let expected = Node::read("{extraVolumes: [{name: a, emptyDir: {}}], extraEnvVars: {A: b}}").unwrap();
+        assert_eq!(file.at(keys), expected.at(keys));
+        assert!(summary.contains(&format!("left: {left}")), "{summary}");
+    }
+}
+
+#[test]
 fn hosts_come_in_any_order() {
     let (file, summary) = converted(
         "tracking:\n  ingress:\n    enabled: true\n    extraHosts: [{name: b.example, path: /b}]\n    path: /a\n    hostname: a.example\n    tls: true\n",
@@ -182,6 +205,24 @@ fn the_tables_are_sound() {
             if let Action::Refused { on, why } = action {
                 assert!(on.ends_with(".enabled") && !why.ends_with('.'), "{keys}");
             }
+        }
+    }
+}
+
+#[test]
+fn a_charts_own_values_become_nothing() {
+    for chart in CHARTS {
+        let mut file = Node::Null;
+        for (keys, default, _) in chart.tables().iter().copied().flatten().map(|rule| rule.parts()) {
+            let (keys, default) = (Path::of(keys.trim_end_matches(".**")), Node::read(default).unwrap());
+            if default != Node::Null {
+                assert!(path::put(&mut file, &keys, default), "{keys}");
+            }
+        }
+        let conversion = rules::convert(&file, chart.tables(), Vec::new());
+        assert_eq!(conversion.values, Node::Map(Vec::new()));
+        for (leaf, fate) in &conversion.fates {
+            assert_eq!(*fate, Fate::Default, "{}", leaf.path);
         }
     }
 }

@@ -1,10 +1,10 @@
 //! The bitnami chart's values of the server's pods: `tracking`, but for what is about reaching it.
 
-use super::node::Node;
-use super::path::{Leaf, Path, Step};
-use super::rules::Action::{Ask, Left, Refused, Replaced, To};
-use super::rules::{Fate, Rule, rule};
-use super::shared;
+use crate::values::node::Node;
+use crate::values::path::{Leaf, Path, Step};
+use crate::values::rules::Action::{Ask, Left, Refused, Replaced, To};
+use crate::values::rules::{Fate, Rule, rule};
+use crate::values::shared;
 
 const OWN_PROBES: &str = "the probes ask /livez and /readyz; of them only the times can be said: startupProbe, livenessProbe, readinessProbe";
 const OWN_COMMAND: &str =

@@ -1,11 +1,13 @@
 //! The bitnami chart. Much is on there by default: a PostgreSQL, a MinIO, a password, a Job. What a file does not say counts as that.
 
-use super::node::Node;
-use super::path::{Leaf, Path, Step};
-use super::rules::Action::{Ask, Left, Refused, Replaced, Same, To};
-use super::rules::{Added, Fate, Rule, rule};
-use super::shared;
-use super::{bitnami_access as access, bitnami_pod as pod};
+mod access;
+mod pod;
+
+use crate::values::node::Node;
+use crate::values::path::{Leaf, Path, Step};
+use crate::values::rules::Action::{Ask, Left, Refused, Replaced, Same, To};
+use crate::values::rules::{Added, Fate, Rule, rule};
+use crate::values::shared;
 
 pub const TABLES: &[&[Rule]] = &[COMMON, STORES, pod::TABLE, access::TABLE];
 

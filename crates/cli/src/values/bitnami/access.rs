@@ -1,10 +1,10 @@
 //! The bitnami chart's values about reaching the server: Service, ingress, network policy, TLS and passwords.
 
-use super::node::Node;
-use super::path::{Leaf, Path, Step};
-use super::rules::Action::{Ask, Left, Refused, Replaced, To};
-use super::rules::{Added, Fate, Rule, rule};
-use super::shared;
+use crate::values::node::Node;
+use crate::values::path::{Leaf, Path, Step};
+use crate::values::rules::Action::{Ask, Left, Refused, Replaced, To};
+use crate::values::rules::{Added, Fate, Rule, rule};
+use crate::values::shared;
 
 const NO_USERS: &str =
     "Ferroflow has no users and permissions yet; let the ingress ask for a password meanwhile: basicAuth";
