@@ -1,11 +1,12 @@
 # make run    build Ferroflow and serve on http://127.0.0.1:5000 (SQLite in mlflow.db, artifacts in ./mlartifacts)
 # make test   install what the tests need, and run them all: Rust, and the real MLflow client and server beside ours
+# make chart  render the Helm chart with every value, and check what comes out
 # make image  the container image, as an archive: target/image/ferroflow.tar (UI=1: with MLflow's web UI); no engine needed
 # make test-cluster  the image, and the chart on a real Kubernetes node of this machine (root, Go; the first time 25 minutes)
 # make lint   formatting, clippy, documentation, dependencies
 # make bench  measure against the official server, FastTrackML and the floor, into bench/results/ (12 minutes, quiet machine)
 
-.PHONY: run test unit conformance lint bench setup build image test-cluster
+.PHONY: run test unit conformance chart lint bench setup build image test-cluster
 
 run: build
 	./target/release/ferroflow server
@@ -13,7 +14,7 @@ run: build
 build:
 	cargo build --release --locked -p ferroflow
 
-test: unit conformance
+test: unit chart conformance
 
 setup:
 	conformance/setup.sh
@@ -23,6 +24,10 @@ unit: setup
 
 conformance: setup build
 	.venv/bin/python -m pytest conformance -q -ra
+
+chart:
+	tests/chart/setup.sh
+	.venv-chart/bin/python -m pytest tests/chart -q -ra
 
 image:
 	image/build.sh $(if $(UI),--ui)
