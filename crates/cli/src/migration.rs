@@ -61,7 +61,9 @@ pub fn say_none(outcome: Outcome) {
     let to = schema::HEAD;
     match outcome {
         Outcome::Created => {
-            tracing::info!("database migration: none, the database was empty and got the schema of revision {to}");
+            tracing::info!(
+                "database migration: none, the database was empty and got the schema of revision {to}"
+            );
         }
         Outcome::Unchanged => {
             tracing::info!("database migration: none, the schema is at revision {to} already");
