@@ -25,7 +25,7 @@ unit: setup
 conformance: setup build
 	.venv/bin/python -m pytest conformance -q -ra
 
-chart:
+chart: build
 	tests/chart/setup.sh
 	.venv-chart/bin/python -m pytest tests/chart -q -ra
 

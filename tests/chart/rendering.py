@@ -64,13 +64,13 @@ def of_kind(found: list[Object], kind: str, name: str | None = None) -> Object:
 def look(found: list[Object], where: str) -> Any:
     """What is at `KIND: path`, `KIND/NAME: path` or one of the short names; None if nothing is. A `~` in a path is a dot."""
     what, _, path = where.partition(": ")
-    kind, _, name = what.partition("/")
     starts = {
         "pod": ("Deployment", "spec.template.spec"),
         "server": ("Deployment", "spec.template.spec.containers.0"),
-        "config": ("ConfigMap", "data"),
+        "config": ("ConfigMap/mlflow-env-configmap", "data"),
     }
-    kind, start = starts.get(kind, (kind, ""))
+    what, start = starts.get(what, (what, ""))
+    kind, _, name = what.partition("/")
     value: Any = of_kind(found, kind, name or None)
     for step in filter(None, f"{start}.{path}".split(".")):
         step = step.replace("~", ".")

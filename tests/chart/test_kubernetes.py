@@ -4,6 +4,7 @@ import json
 import os
 import re
 import subprocess
+from functools import lru_cache
 from pathlib import Path
 
 import kubernetes_validate
@@ -36,31 +37,40 @@ EVERYTHING = merged(
         "priorityClassName": "high",
         "dnsConfig": {"nameservers": ["10.0.0.1"]},
         "extraEnvVars": {"A": "b"},
-        "extraDeploy": [{"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "more"}, "data": {"a": "b"}}],
+        "extraDeploy": [{"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "more", "namespace": "mlflow"}, "data": {"a": "b"}}],
         "backendStore": {"postgres": {"sslMode": "verify-full", "sslRootCert": {"secret": "ca"}, "poolSize": 5}},
     },
 )
 SAMPLES = {
     "defaults": {},
-    "seed": seed(),
+    **{path.name.removesuffix("-values.yaml"): yaml.safe_load(path.read_text()) for path in sorted((CHART / "ci").iterdir())},
     "everything": EVERYTHING,
     "job": merged(POSTGRES, S3, CHECK, JOB),
     "hook": merged(POSTGRES, S3, CHECK, JOB, SECRET_OF_MINE, {"migration": {"job": {"hook": True}}}),
     "init": merged(POSTGRES, GCS, CHECK, {"migration": {"mode": "init"}, "artifactRoot": {"gcs": {"existingSecret": {"name": "s"}}}}),
     "route": merged(POSTGRES, S3, ROUTE),
-    "sqlite": {"persistence": {"enabled": True}},
     "official": merged(seed(), {"image": {"official": True}}),
 }
 
 
-@pytest.mark.parametrize("sample", SAMPLES)
+# Read once, instead of for every object.
+kubernetes_validate.utils.schema_contents = lru_cache(maxsize=40)(kubernetes_validate.utils.schema_contents)
+
+
+def is_built_in(thing: Object) -> bool:
+    group = thing["apiVersion"].rpartition("/")[0]
+    return "." not in group or group in ("networking.k8s.io", "rbac.authorization.k8s.io")
+
+
 @pytest.mark.parametrize("version", VERSIONS)
-def test_strict_schemas(sample: str, version: str) -> None:
+def test_strict_schemas(version: str) -> None:
     sleeps = int(version.split(".")[1]) >= SLEEPS_SINCE
-    for thing in objects(merged(SAMPLES[sample], {} if sleeps else {"preStopSleepSeconds": 0})):
-        if "." not in thing["apiVersion"].split("/")[0] or thing["apiVersion"].split("/")[0].endswith(".k8s.io"):
-            if not thing["apiVersion"].startswith("gateway."):
-                kubernetes_validate.validate(thing, version, strict=True)
+    kinds = set()
+    for sample in SAMPLES.values():
+        for thing in filter(is_built_in, objects(merged(sample, {} if sleeps else {"preStopSleepSeconds": 0}))):
+            kubernetes_validate.validate(thing, version, strict=True)
+            kinds.add(thing["kind"])
+    assert {"Deployment", "Job", "CronJob", "HorizontalPodAutoscaler", "NetworkPolicy", "PersistentVolumeClaim"} <= kinds
 
 
 def test_a_typo_in_a_manifest_would_be_found() -> None:
@@ -147,24 +157,26 @@ SKIPPED = {
     "CKV_K8S_43": "a digest is the installer's to pin: image.digest",
     "CKV_K8S_15": "IfNotPresent is the community chart's default; a tag here is never moved",
 }
-# The deployment's own values say so: extraSecretNamesForEnvFrom makes variables. Its password is one, too, unless secretsAsFiles.
-SKIPPED_FOR_VARIABLES = {"CKV_K8S_35": "secrets as variables"}
+# Those that are not for some of it, by the beginning of what they fail for.
+SKIPPED_FOR = {
+    ("CKV_K8S_8", "Pod."): "the pod of `helm test` runs to its end",
+    ("CKV_K8S_9", "Pod."): "the pod of `helm test` runs to its end",
+}
+# Secrets are variables unless these values ask for files.
+WITH_FILES = {"everything"}
 
 
-@pytest.mark.parametrize("sample", ["seed", "everything", "job", "sqlite"])
-def test_checkov(sample: str, tmp_path: Path) -> None:
-    manifests = tmp_path / "manifests.yaml"
-    manifests.write_text(yaml.safe_dump_all(objects(SAMPLES[sample])))
-    skipped = SKIPPED | (SKIPPED_FOR_VARIABLES if sample in ("seed", "job") else {})
-    checkov = ROOT / ".venv-checkov/bin/checkov"
+def test_checkov(tmp_path: Path) -> None:
+    for sample in SAMPLES.keys() - {"official"}:
+        (tmp_path / f"{sample}.yaml").write_text(yaml.safe_dump_all(objects(SAMPLES[sample])))
     done = subprocess.run(
-        [checkov, "--framework", "kubernetes", "--file", manifests, "--output", "json", "--compact", "--quiet",
-         "--skip-download", "--skip-check", ",".join(skipped)],
+        [ROOT / ".venv-checkov/bin/checkov", "--framework", "kubernetes", "--directory", tmp_path, "--output", "json", "--compact",
+         "--quiet", "--skip-download", "--skip-check", ",".join(SKIPPED)],
         capture_output=True, text=True, check=False, env=os.environ | {"LOG_LEVEL": "ERROR", "ANSI_COLORS_DISABLED": "1"},
     )  # fmt: skip
     report = json.loads(done.stdout)
-    report = report[0] if isinstance(report, list) else report
-    failed = [f"{check['check_id']} {check['check_name']}: {check['resource']}" for check in report["results"]["failed_checks"]]
-    assert failed == []
-    assert report["summary"]["passed"] > 50
-
+    failed = {(check["check_id"], check["resource"], Path(check["file_path"]).stem) for check in report["results"]["failed_checks"]}
+    wanted = {entry for entry in failed if any(entry[0] == check and entry[1].startswith(what) for check, what in SKIPPED_FOR)}
+    wanted |= {entry for entry in failed if entry[0] == "CKV_K8S_35" and entry[2] not in WITH_FILES}
+    assert failed - wanted == set()
+    assert report["summary"]["passed"] > 1000

@@ -48,6 +48,7 @@ def test_objects() -> None:
         "Deployment/mlflow",
         "Ingress/mlflow",
         "NetworkPolicy/mlflow",
+        "NetworkPolicy/mlflow-tasks",
         "Pod/mlflow-test",
         "PodDisruptionBudget/mlflow",
         "Secret/mlflow-env-secret",

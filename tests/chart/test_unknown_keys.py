@@ -14,7 +14,7 @@ from rendering import ROOT, objects
         ({"ingres": {"enabled": True}}, "ingres is not a value of this chart. Did you mean ingress?"),
         ({"backendStore": {"databaseMigartion": True}}, "Did you mean backendStore.databaseMigration?"),
         ({"backendStore": {"postgres": {"Host": "h"}}}, "Did you mean backendStore.postgres.host?"),
-        ({"ingress": {"hosts": [{"hots": "a"}]}}, "ingress.hosts[0].hots is not a value of this chart. Did you mean ingress.hosts.host?"),
+        ({"ingress": {"hosts": [{"hots": "a"}]}}, "ingress.hosts[0].hots is not a value of this chart. Did you mean ingress.hosts[0].host?"),
         ({"ingress": {"hosts": [{"host": "a", "paths": [{"type": "Prefix"}]}]}}, "ingress.hosts[0].paths[0].type is not"),
         ({"databaseConnectionCheck": True}, "Did you mean backendStore.databaseConnectionCheck?"),
         ({"livenessProbe": {"periodSecond": 3}}, "Did you mean livenessProbe.periodSeconds?"),

@@ -2,6 +2,7 @@
 
 import re
 
+import helm_python
 import pytest
 import yaml
 from cases import CASES, REFUSALS, Absent, Case, Has, Lacks
@@ -14,6 +15,17 @@ WHOLE = {
     *("backendStore.mysql", "backendStore.mssql", "postgresql", "mysql", "minio"),
     *("auth", "ldapAuth", "oidcAuth", "oauth2Proxy", "serviceMonitor"),
 }
+
+
+# What the community chart has and nothing here needs.
+WITHOUT_EFFECT = {"initImages", "telemetry.enabled", "flaskServerSecretKey"}
+
+
+def without(values: dict, path: str) -> dict:
+    first, _, rest = path.partition(".")
+    if not rest:
+        return {key: value for key, value in values.items() if key != first}
+    return values | {first: without(values[first], rest)} if first in values else values
 
 
 def leaves(values: dict, path: str = "") -> list[str]:
@@ -30,25 +42,41 @@ def contains(actual: object, item: object) -> bool:
     return isinstance(actual, list) and item in actual
 
 
-@pytest.mark.parametrize("case", CASES, ids=lambda case: f"{case.key}={case.value!r:.40}-{case.where:.60}")
-def test_a_value_shows_where_it_should(case: Case) -> None:
-    actual = look(objects(merged(*case.base, at_path(case.key, case.value))), case.where)
+def holds(case: Case, values: dict) -> bool:
+    actual = look(objects(values), case.where)
     match case.expected:
         case Lacks(items=items):
-            assert actual and not any(contains(actual, item) for item in items), actual
+            return bool(actual) and not any(contains(actual, item) for item in items)
         case Has(items=items):
-            assert all(contains(actual, item) for item in items), actual
+            return all(contains(actual, item) for item in items)
         case expected if expected is Absent:
-            assert actual is None
+            return actual is None
         case expected:
-            assert actual == expected
+            return actual == expected
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: f"{case.key}={case.value!r:.40}-{case.where:.60}")
+def test_a_value_shows_where_it_should(case: Case) -> None:
+    values = merged(*case.base, at_path(case.key, case.value))
+    assert holds(case, values), look(objects(values), case.where)
+
+
+@pytest.mark.parametrize("key", sorted({case.key for case in CASES} - WITHOUT_EFFECT))
+def test_it_does_not_show_without_the_value(key: str) -> None:
+    def fails(case: Case) -> bool:
+        try:
+            return not holds(case, without(merged(*case.base), key))
+        except helm_python.HelmError:
+            return True
+
+    assert any(fails(case) for case in CASES if case.key == key)
 
 
 @pytest.mark.parametrize("key,values,words", REFUSALS, ids=lambda part: part if isinstance(part, str) else "")
 def test_what_cannot_work_is_refused(key: str, values: dict, words: str) -> None:
     with pytest.raises(Exception) as refusal:
         objects(values)
-    sentence = re.search(rf"^{re.escape(key)}:? .*$", str(refusal.value), re.MULTILINE)
+    sentence = re.search(rf"^\s*{re.escape(key)}[.: ].*$", str(refusal.value), re.MULTILINE)
     assert sentence and words in sentence[0], refusal.value
 
 
@@ -61,7 +89,7 @@ def test_every_value_has_a_case(key: str) -> None:
 def test_defaults_install() -> None:
     kinds = sorted(thing["kind"] for thing in objects({}))
     assert kinds == [
-        *("ConfigMap", "Deployment", "NetworkPolicy", "Pod", "PodDisruptionBudget", "Service", "ServiceAccount"),
+        *("ConfigMap", "Deployment", "NetworkPolicy", "NetworkPolicy", "Pod", "PodDisruptionBudget", "Service", "ServiceAccount"),
     ]
 
 
@@ -113,12 +141,13 @@ def test_changed_secrets_roll_pods() -> None:
 
 
 def test_a_job_gets_another_name_when_it_has_to_run_again() -> None:
-    def name(**image: str) -> str:
+    def name(tag: str, host: str) -> str:
         values = {
-            "image": image,
+            "image": {"tag": tag},
             "migration": {"mode": "job"},
-            "backendStore": {"databaseMigration": True, "postgres": {"enabled": True, "host": "h", "user": "u"}},
+            "backendStore": {"databaseMigration": True, "postgres": {"enabled": True, "host": host, "user": "u"}},
         }
         return look(objects(values), "Job: metadata.name")
 
-    assert name(tag="1.0.0") == name(tag="1.0.0") != name(tag="1.1.0")
+    assert name("1.0.0", "a") == name("1.0.0", "a")
+    assert len({name("1.0.0", "a"), name("1.1.0", "a"), name("1.0.0", "b")}) == 3

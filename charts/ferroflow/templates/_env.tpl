@@ -13,7 +13,7 @@ touch artifacts, `webhooks` for the server.
 {{- $data := dict -}}
 {{- $postgres := .Values.backendStore.postgres -}}
 {{- if and $postgres.enabled (not .Values.backendStore.existingDatabaseSecret.name) -}}
-{{- with $postgres.user -}}{{- $_ := set $data "PGUSER" (toString .) -}}{{- end -}}
+{{- if and $postgres.user (not .Values.secretsAsFiles) -}}{{- $_ := set $data "PGUSER" (toString $postgres.user) -}}{{- end -}}
 {{- with $postgres.password -}}{{- $_ := set $data "PGPASSWORD" (toString .) -}}{{- end -}}
 {{- end -}}
 {{- with .Values.artifactRoot.azureBlob -}}
@@ -45,7 +45,7 @@ a file instead, if there is one.
 {{- $store := .Values.backendStore -}}
 {{- if and $store.postgres.enabled $store.existingDatabaseSecret.name -}}
 {{- with $store.existingDatabaseSecret -}}
-{{- if and .usernameKey (not $store.postgres.user) -}}
+{{- if .usernameKey -}}
 {{- $all = append $all (dict "name" "PGUSER" "secret" .name "key" .usernameKey "scope" "database") -}}
 {{- end -}}
 {{- $all = append $all (dict "name" "PGPASSWORD" "secret" .name "key" .passwordKey "scope" "database") -}}
@@ -97,7 +97,8 @@ a file instead, if there is one.
 {{- end -}}
 {{- end -}}
 {{- with $root.Values -}}
-{{- if and .backendStore.postgres.enabled .backendStore.existingDatabaseSecret.name .backendStore.postgres.user -}}
+{{- $theirs := .backendStore.existingDatabaseSecret -}}
+{{- if and .backendStore.postgres.enabled .backendStore.postgres.user (ternary (not $theirs.usernameKey) .secretsAsFiles (not (empty $theirs.name))) -}}
 {{- $env = append $env (dict "name" "PGUSER" "value" (toString .backendStore.postgres.user)) -}}
 {{- end -}}
 {{- if or .backendStore.postgres.sslRootCert.configMap .backendStore.postgres.sslRootCert.secret -}}

@@ -41,6 +41,7 @@ app: {{ $name }}
 app.kubernetes.io/name: {{ $name }}
 app.kubernetes.io/instance: {{ .root.Release.Name }}
 app.kubernetes.io/component: {{ .component }}
+app.kubernetes.io/part-of: {{ include "ferroflow.name" .root }}
 {{- end -}}
 
 {{- define "ferroflow.serviceAccountName" -}}

@@ -11,6 +11,9 @@
   newer MLflow is refused and not changed.
 {{- end }}
 {{- end }}
+{{- if hasPrefix "ferroflow:" (include "ferroflow.image" .) }}
+- {{ include "ferroflow.image" . }} has to be on the nodes already. For one in a registry set image.repository=REGISTRY/ferroflow.
+{{- end }}
 {{- if .Values.image.official }}
 - image.official: {{ include "ferroflow.image" . }} runs without this chart's init containers, Jobs and probes of readiness. MLflow does not wait for
   its database, and does not migrate an older one: call `mlflow db upgrade` by yourself.
@@ -38,13 +41,14 @@
   the ingress answers 503:
     htpasswd -nb NAME PASSWORD | kubectl create secret generic {{ $secret }} --from-file=auth=/dev/stdin -n {{ .Release.Namespace }}
 {{- end }}
-{{- if not (or $secret .Values.basicAuth.enabled (hasKey $annotations "nginx.ingress.kubernetes.io/auth-url")) }}
-- Nobody is asked for a password: see basicAuth.
-{{- end }}
 {{- if contains "nginx" .Values.ingress.className }}
 - ingress-nginx has had no releases since March 2026. Traefik 3.6 or newer serves the same class and annotations, httpRoute serves
   Gateways.
 {{- end }}
+{{- end }}
+{{- $isAsked := or .Values.basicAuth.enabled (hasKey $annotations "nginx.ingress.kubernetes.io/auth-secret") (hasKey $annotations "nginx.ingress.kubernetes.io/auth-url") .Values.httpRoute.filters }}
+{{- if and (or .Values.ingress.enabled .Values.httpRoute.enabled) (not $isAsked) }}
+- Nobody is asked for a password: see basicAuth.
 {{- end }}
 {{- if and (or .Values.ingress.enabled .Values.httpRoute.enabled) (not .Values.networkPolicy.allowFrom) }}
 - Pods of this cluster reach the server past the ingress and its passwords. networkPolicy.allowFrom names who may.
