@@ -132,7 +132,7 @@ def restarts() -> int:
 
 def logs() -> str:
     """All that their containers have written."""
-    return kubectl("-n", NAMESPACE, "logs", "-l", "app=mlflow", "--all-containers", "--tail=-1", "--prefix")
+    return kubectl("-n", NAMESPACE, "logs", "-l", "app=mlflow", "--all-containers", "--tail=-1", "--prefix", "--ignore-errors")
 
 
 def keep_logs() -> None:
@@ -141,7 +141,7 @@ def keep_logs() -> None:
         "objects": ("get", "all,ingress,certificate,certificaterequest,challenge", "-A", "-o", "wide"),
         "events": ("get", "events", "-A", "--sort-by=.lastTimestamp"),
         "pods": ("-n", NAMESPACE, "describe", "pods"),
-        "tracker": ("-n", NAMESPACE, "logs", "-l", "app=mlflow", "--all-containers", "--tail=-1", "--prefix"),
+        "tracker": ("-n", NAMESPACE, "logs", "-l", "app=mlflow", "--all-containers", "--tail=-1", "--prefix", "--ignore-errors"),
     }.items():
         try:
             (LOGS / f"{name}.txt").write_text(kubectl(*arguments))
