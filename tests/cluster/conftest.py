@@ -57,6 +57,8 @@ def cluster(processes: Processes) -> None:
     assert IMAGE.is_file(), "there is no image: run `make image`"
     key = names.start(processes)
     node.start(processes)
+    # The platform's, where the shared database and the certificate are.
+    node.kubectl("create", "namespace", "warble-system")
     edge.start_certificates(processes, key)
     edge.start_ingress(processes)
     node.load(IMAGE)
