@@ -17,7 +17,7 @@ from processes import LOGS, PROGRAMS, REPOSITORY, STATE, Processes, say
 from tracker import Tracker
 
 IMAGE = REPOSITORY / "target" / "image" / "ferroflow.tar"
-TESTS_IN_ORDER = ("test_seed.py", "test_operation.py", "test_starts.py")
+TESTS_IN_ORDER = ("test_seed.py", "test_nginx.py", "test_operation.py", "test_starts.py")
 
 
 def pytest_configure() -> None:
