@@ -17,7 +17,7 @@ from processes import LOGS, PROGRAMS, REPOSITORY, STATE, Processes, say
 from tracker import Tracker
 
 IMAGE = REPOSITORY / "target" / "image" / "ferroflow.tar"
-TESTS_IN_ORDER = ("test_seed.py", "test_operation.py", "test_starts.py")
+TESTS_IN_ORDER = ("test_seed.py", "test_nginx.py", "test_operation.py", "test_starts.py")
 
 
 def pytest_configure() -> None:
@@ -57,6 +57,8 @@ def cluster(processes: Processes) -> None:
     assert IMAGE.is_file(), "there is no image: run `make image`"
     key = names.start(processes)
     node.start(processes)
+    # The platform's, where the shared database and the certificate are.
+    node.kubectl("create", "namespace", "warble-system")
     edge.start_certificates(processes, key)
     edge.start_ingress(processes)
     node.load(IMAGE)

@@ -22,10 +22,6 @@ AZURITE = REPOSITORY / "conformance" / "azurite" / "node_modules" / ".bin" / "az
 BLOBS = REPOSITORY / "target" / "cluster" / "blobs"
 SERVICE = f"""
 apiVersion: v1
-kind: Namespace
-metadata: {{name: warble-system}}
----
-apiVersion: v1
 kind: Service
 metadata: {{name: postgresql, namespace: warble-system}}
 spec:

@@ -9,7 +9,7 @@ root=$(dirname -- "$(dirname -- "$here")")
 # program:package
 missing=""
 for need in etcd:etcd-server containerd:containerd runc:runc iptables:iptables conntrack:conntrack ip:iproute2 openssl:openssl \
-    gcc:gcc htpasswd:apache2-utils named:bind9 pebble:pebble; do
+    gcc:gcc htpasswd:apache2-utils named:bind9 pebble:pebble nginx:nginx-light curl:curl; do
     PATH="$PATH:/usr/sbin:/sbin" command -v "${need%%:*}" >/dev/null 2>&1 || missing="$missing ${need##*:}"
 done
 [ -x /usr/lib/cni/bridge ] || missing="$missing containernetworking-plugins"
