@@ -1,9 +1,10 @@
 # make run    build Ferroflow and serve on http://127.0.0.1:5000 (SQLite in mlflow.db, artifacts in ./mlartifacts)
 # make test   install what the tests need, and run them all: Rust, and the real MLflow client and server beside ours
+# make chart  render the Helm chart with every value, and check what comes out
 # make lint   formatting, clippy, documentation, dependencies
 # make bench  measure against the official server, FastTrackML and the floor, into bench/results/ (12 minutes, quiet machine)
 
-.PHONY: run test unit conformance lint bench setup build
+.PHONY: run test unit conformance chart lint bench setup build
 
 run: build
 	./target/release/ferroflow server
@@ -11,7 +12,7 @@ run: build
 build:
 	cargo build --release --locked -p ferroflow
 
-test: unit conformance
+test: unit chart conformance
 
 setup:
 	conformance/setup.sh
@@ -21,6 +22,10 @@ unit: setup
 
 conformance: setup build
 	.venv/bin/python -m pytest conformance -q -ra
+
+chart: build
+	tests/chart/setup.sh
+	.venv-chart/bin/python -m pytest tests/chart -q -ra
 
 lint:
 	cargo fmt --all --check

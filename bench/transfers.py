@@ -44,13 +44,18 @@ LOOK_EVERY = 0.05
 
 @dataclass
 class Transfer:
-    """One file in one direction. `grown_mib` and `written_mib` are the server's."""
+    """One file in one direction. `grown_mib` and `written_mib` are the server's; `failure` says why there is no rate."""
 
     way: str
     direction: str
-    mib_per_second: float
+    mib_per_second: float | None
     grown_mib: float | None = None
     written_mib: float | None = None
+    failure: str | None = None
+
+
+class Failed(Exception):
+    """The client did not get the file across, and why."""
 
 
 @dataclass
@@ -80,7 +85,7 @@ class Watch:
 
 
 def main() -> int:
-    """Runs what the command line asks for; 1 when a file came back changed."""
+    """Runs what the command line asks for; 1 when a file did not get across but by the official server."""
     options = _options()
     directory = Path(tempfile.mkdtemp(prefix="ferroflow-bench-"))
     store = Azurite(directory / "azurite")
@@ -94,7 +99,7 @@ def main() -> int:
         about = _about(options, started)
         for number in range(options.rounds):
             for name in options.targets:
-                for transfer in _both_ways(name, started.get(name), store, file, options.mib, number):
+                for transfer in _both_ways(name, started.get(name), store, file, options, number):
                     print(transfer, file=sys.stderr, flush=True)
                     transfers.append(transfer)
     finally:
@@ -109,7 +114,7 @@ def main() -> int:
     (output / "results.md").write_text(text)
     print(text)
     print(f"written to {output}")
-    return 0
+    return int(any(t.failure for t in transfers if t.way != "official"))
 
 
 def _options() -> argparse.Namespace:
@@ -117,6 +122,7 @@ def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=summary, epilog=examples, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--mib", type=int, default=100, help="size of the file (100; the goals are about 10240)")
     parser.add_argument("--rounds", type=int, default=3, help="of which the median counts (3)")
+    parser.add_argument("--minutes", type=float, default=15, help="after which the client is stopped, for one file in one direction (15)")
     parser.add_argument("--targets", nargs="+", choices=WAYS, default=WAYS)
     parser.add_argument("--ferroflow", default=str(REPOSITORY / "target/release/ferroflow"), metavar="PROGRAM")
     parser.add_argument("--official", default=str(REPOSITORY / ".venv/bin/mlflow"), metavar="PROGRAM")
@@ -142,31 +148,40 @@ def _start(name: str, options: argparse.Namespace, store: Azurite, directory: Pa
     return Server(target, Database(f"sqlite:///{own / 'mlflow.db'}"), own)
 
 
-def _both_ways(name: str, server: Server | None, store: Azurite, file: Path, mib: int, number: int) -> list[Transfer]:
-    """Sends the file, fetches it, and deletes it from the store."""
+def _both_ways(name: str, server: Server | None, store: Azurite, file: Path, options: argparse.Namespace, number: int) -> list[Transfer]:
+    """Sends the file, fetches it, and deletes it from the store. What could not be sent is not fetched."""
     if server:
         root = f"{server.url}/api/2.0/mlflow-artifacts/artifacts/{number}"
         server.wait_until_quiet()
     else:
         root = f"{store.uri(name)}/{number}"
-    done = []
+    done: list[Transfer] = []
     for direction in DIRECTIONS:
         watch = Watch(server) if server else None
         if watch:
             watch.begin()
-        seconds = _client(direction, root, store, file)
+        rate, failure = None, None
+        try:
+            rate = options.mib / _client(direction, root, store, file, options.minutes)
+        except Failed as error:
+            failure = str(error)
         grown, written = watch.end() if watch else (None, None)
-        done.append(Transfer(name, direction, mib / seconds, grown, written))
+        done.append(Transfer(name, direction, rate, grown, written, failure))
+        if failure:
+            break
     store.clear()
     return done
 
 
-def _client(direction: str, root: str, store: Azurite, file: Path) -> float:
+def _client(direction: str, root: str, store: Azurite, file: Path, minutes: float) -> float:
     environment = {**os.environ, **dict(store.settings()), **servers.QUIET_CLIENT}
     command = [str(PYTHON), str(Path(__file__).with_name("transfer_client.py")), direction, root, str(file)]
-    done = subprocess.run(command, env=environment, stdout=subprocess.PIPE, text=True)
+    try:
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60 * minutes)
+    except subprocess.TimeoutExpired:
+        raise Failed(f"not done after {minutes:g} minutes") from None
     if done.returncode != 0:
-        raise RuntimeError(f"the client failed: {' '.join(command)}")
+        raise Failed((done.stderr.strip().splitlines() or ["the client failed"])[-1][:300])
     return float(done.stdout)
 
 
@@ -196,7 +211,7 @@ def markdown(about: dict[str, Any], transfers: list[Transfer]) -> str:
     head = ["direction", *ways, "of straight", "× official", "goal"]
     parts += [_row(head), _row(["---"] * len(head))]
     for direction in DIRECTIONS:
-        rates = {way: [t.mib_per_second for t in transfers if (t.way, t.direction) == (way, direction)] for way in ways}
+        rates = {way: _rates(transfers, way, direction) for way in ways}
         share = _ratio(rates, STRAIGHT)
         goal = "" if share is None else f"{SHARE:.0%} of straight {'✓' if share >= SHARE else '✗'}"
         times = _ratio(rates, "official")
@@ -207,12 +222,20 @@ def markdown(about: dict[str, Any], transfers: list[Transfer]) -> str:
     parts += [_row(head), _row(["---"] * len(head))]
     for way in (way for way in ways if way != STRAIGHT):
         of_way = [t for t in transfers if t.way == way]
-        grown = [max(t.grown_mib or 0.0 for t in of_way if t.direction == d) for d in DIRECTIONS]
-        written = [max(t.written_mib or 0.0 for t in of_way if t.direction == d) for d in DIRECTIONS]
-        met = max(grown) < GROWTH_MIB and max(written) < 1
+        grown = [max((t.grown_mib or 0.0 for t in of_way if t.direction == d), default=0.0) for d in DIRECTIONS]
+        written = [max((t.written_mib or 0.0 for t in of_way if t.direction == d), default=0.0) for d in DIRECTIONS]
+        met = max(grown) < GROWTH_MIB and max(written) < 1 and not any(t.failure for t in of_way)
         goal = f"under {GROWTH_MIB:.0f}, and nothing {'✓' if met else '✗'}" if way == "ferroflow" else ""
         parts.append(_row([way, *(f"{value:,.1f}" for value in (*grown, *written)), goal]))
+    failures = [f"- {t.way}, {t.direction}: {t.failure}" for t in transfers if t.failure]
+    if failures:
+        parts += ["\n## Did not get across\n", *failures]
     return "\n".join(parts) + "\n"
+
+
+def _rates(transfers: list[Transfer], way: str, direction: str) -> list[float]:
+    of_way = (t.mib_per_second for t in transfers if (t.way, t.direction) == (way, direction))
+    return [rate for rate in of_way if rate is not None]
 
 
 def _ratio(rates: dict[str, list[float]], other: str) -> float | None:
@@ -222,6 +245,8 @@ def _ratio(rates: dict[str, list[float]], other: str) -> float | None:
 
 
 def _median(values: list[float]) -> str:
+    if not values:
+        return "–"
     middle = f"{statistics.median(values):,.1f}"
     return middle if len(values) == 1 else f"{middle} ({min(values):,.1f}–{max(values):,.1f})"
 

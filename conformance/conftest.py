@@ -24,6 +24,7 @@ RUNS_KEPT = 5
 def pytest_addoption(parser: pytest.Parser) -> None:
     """`--candidate=official` compares the official server with itself: it checks the tests rather than Ferroflow."""
     parser.addoption("--candidate", choices=("ferroflow", "official"), default="ferroflow", help="the server under test")
+    parser.addoption("--browser-engine", choices=ENGINES, default="sqlite", help="the database of the browser's test")
 
 
 def pytest_configure() -> None:

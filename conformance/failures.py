@@ -15,7 +15,7 @@ from fnmatch import fnmatchcase
 from differential.compare import Difference
 from differential.normalise import DATABASE_TEXT_MARK
 
-PREFIX = re.compile(r"^/(ajax-)?api/2\.0/(mlflow/)?|^/")
+PREFIX = re.compile(r"^/(ajax-)?api/[23]\.0/(mlflow/)?|^/")
 SEE_DOCS = r" See the API docs for more information about request parameters\."
 INVALID = "400 INVALID_PARAMETER_VALUE"
 MISSING = "404 RESOURCE_DOES_NOT_EXIST"
@@ -74,6 +74,8 @@ SEARCHES = ("POST runs/search", "POST experiments/search")
 REGISTRY_SEARCHES = ("GET registered-models/search", "GET model-versions/search")
 OF_AN_EXPERIMENT = tuple(f"POST experiments/{verb}" for verb in ("delete", "restore", "update", "set-experiment-tag", "delete-experiment-tag"))
 INTO_AN_EXPERIMENT = ("POST runs/create", "POST logged-models")
+TRACES = ("GET traces", "POST traces/search")
+PROMPT_LAB = ("POST runs/create-promptlab-run",)
 WEBHOOKS = ("POST webhooks", "PATCH webhooks/*", "POST webhooks/*/test")
 # An id that is no int64. The official server knows only those that are.
 NO_INT64 = r"(?!-?\d{1,18} exists)"
@@ -123,6 +125,22 @@ CRASHES: tuple[Case, ...] = (
     Case(("POST logged-models/search",), INVALID, r"Invalid list .*\. Expected a list of quoted string values\."),
     Case(("POST logged-models/search",), INVALID, r"Invalid order by field name: \w+"),
     Case(("POST logged-models/search",), INVALID, r"could not convert string to float: .*"),
+    # Traces
+    Case(TRACES, INVALID, r"Invalid experiment ID: '.*'\. It must be a number\."),
+    Case(TRACES, INVALID, r"While parsing a list in the query, expected a non-empty list of string values, but got ill-formed list\."),
+    Case(TRACES, INVALID, r"`order_by` contains duplicate fields: \[.*\]"),
+    Case(TRACES, DONE, asked=r'order_by(=|": \[")end_time'),
+    Case(TRACES, INVALID, _wrong_type("max_results|experiment_ids")),
+    Case(TRACES, INVALID, rf"Invalid request: invalid type: .*, expected an object\.{SEE_DOCS}"),
+    Case(("GET traces",), INVALID, _missing_value("experiment_ids")),
+    Case(("GET traces",), DONE, asked=r'"experiment_ids": \[\]'),
+    Case(TRACES, DONE, asked=r'"max_results": null'),
+    Case(TRACES, INVALID, r"Invalid page token, (parsed value=\[\]|could not base64-decode)"),
+    # Prompts that were tried out
+    Case(PROMPT_LAB, MISSING, r"No Experiment with id=.* exists"),
+    Case(PROMPT_LAB, INVALID, rf"Invalid request: .*{SEE_DOCS}"),
+    Case(PROMPT_LAB, INVALID, r"CreatePromptlabRun request must specify experiment_id\."),
+    Case(PROMPT_LAB, DONE, asked=r'"(tags|model_parameters|model_output_parameters)": (null|\[\{)'),
     # The model registry
     Case(("POST model-versions/create",), MISSING, r"Unable to fetch model from model URI source artifact location 'models:.*'\.Error: .* not found\.?"),
     Case(("POST model-versions/create",), INVALID, r"Unable to fetch model from model URI .*'\. Name a version by its number: 'models:/name/1'\."),
@@ -155,6 +173,7 @@ LONG_TEXTS = (
     *("POST registered-models/create", "POST registered-models/rename", "PATCH registered-models/update", "POST registered-models/set-tag"),
     *("POST model-versions/create", "PATCH model-versions/update"),
     *("POST webhooks", "PATCH webhooks/*"),
+    *PROMPT_LAB,
 )
 
 DATABASE_TEXTS: tuple[Case, ...] = (
@@ -182,7 +201,7 @@ DATABASE_TEXTS: tuple[Case, ...] = (
     # Searches
     Case((*SEARCHES, *REGISTRY_SEARCHES, "GET metrics/get-history", "GET webhooks"), INVALID, r"Invalid page token, parsed value=\{'offset': -1\}"),
     Case(("GET registered-models/search",), INVALID, r"Invalid value for max_results\. It must be a positive integer, but got -\d+"),
-    Case(("GET model-versions/search",), INVALID, r"Lists of values can only be used with the comparators IN and NOT IN\."),
+    Case(("GET model-versions/search", *TRACES), INVALID, r"Lists of values can only be used with the comparators IN and NOT IN\."),
     Case(("GET metrics/get-history-bulk",), INVALID, r"max_results must be a number from 0, not '-\d+'\."),
     Case(SEARCHES, DONE, asked=r'"filter": "(start|creation)_time [<>]=? [\d.e]+'),
     Case(("POST runs/search",), DONE, asked=r'"filter": "dataset\.name IN .* AND metrics\.'),

@@ -1,4 +1,4 @@
-"""nginx before several servers, configured as docs/replicas.md says."""
+"""nginx before several servers, configured as docs/replicas.md says, or as a test does."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ DOCUMENT = REPOSITORY / "docs" / "replicas.md"
 
 
 class Nginx:
-    """A running nginx, which asks one server after the other."""
+    """A running nginx, which asks one server after the other; or does what `http` says, where PORT is its port."""
 
-    def __init__(self, servers: list[Server], log: Path) -> None:
+    def __init__(self, servers: list[Server], log: Path, http: str = "") -> None:
         program = shutil.which("nginx") or "/usr/sbin/nginx"
         if not Path(program).is_file():
             raise RuntimeError(MISSING)
@@ -28,12 +28,13 @@ class Nginx:
         self._log = log
         self._directory = Path(tempfile.mkdtemp(prefix="ferroflow-conformance-nginx-"))
         temporary = "".join(f"{kind}_temp_path {self._directory}/{kind};\n" for kind in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi"))
+        blocks = http.replace("PORT", str(self.port)) or self._documented(servers)
         configuration = self._directory / "nginx.conf"
         configuration.write_text(
             f"daemon off;\nmaster_process off;\npid {self._directory}/pid;\nerror_log {self._directory}/error.log warn;\n"
             "events { worker_connections 512; }\nhttp {\n"
             f"log_format upstreams '$request_method $uri $status $upstream_addr $upstream_status';\n"
-            f"access_log {self._directory}/access.log upstreams;\n{temporary}{self._documented(servers)}\n}}\n"
+            f"access_log {self._directory}/access.log upstreams;\n{temporary}{blocks}\n}}\n"
         )
         self._process = subprocess.Popen([program, "-p", str(self._directory), "-c", str(configuration)], stderr=subprocess.PIPE)
         self._wait()

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 NOT_YET: dict[str, tuple[str, ...]] = {
     "traces": (
-        "* /*api/2.0/mlflow/traces*",
+        "POST /*api/2.0/mlflow/traces",
+        "* /*api/2.0/mlflow/traces/*",
         "* /*api/3.0/mlflow/traces",
         "* /*api/3.0/mlflow/traces/<trace_id>",
         "* /*api/3.0/mlflow/traces/<trace_id>/tags",
@@ -15,7 +16,6 @@ NOT_YET: dict[str, tuple[str, ...]] = {
         "* /*api/3.0/mlflow/traces/calculate-filter-correlation",
         "* /*api/3.0/mlflow/traces/delete-traces",
         "* /*api/3.0/mlflow/traces/get",
-        "* /*api/3.0/mlflow/traces/search",
         "GET /ajax-api/2.0/mlflow/get-trace-artifact",
     ),
     "assessments": ("* /*api/3.0/mlflow/traces/<trace_id>/assessments*",),
@@ -23,7 +23,6 @@ NOT_YET: dict[str, tuple[str, ...]] = {
     "scorers": tuple(f"* /*api/3.0/mlflow/scorers/{verb}" for verb in ("delete", "get", "list", "register", "versions")),
     "evaluation datasets": ("* /*api/3.0/mlflow/datasets/*",),
     "jobs": ("* /ajax-api/3.0/jobs/*",),
-    "prompt lab": ("POST /ajax-api/2.0/mlflow/runs/create-promptlab-run",),
     "basic-auth": (
         "* /api/*/mlflow/*/permissions/*",
         "* /api/2.0/mlflow/users/*",

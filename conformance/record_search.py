@@ -19,13 +19,21 @@ from sqlalchemy.orm import Session
 from mlflow.exceptions import MlflowException
 from mlflow.store.model_registry.sqlalchemy_store import SqlAlchemyStore as RegistryStore
 from mlflow.store.tracking.sqlalchemy_store import (
+    _get_filter_clauses_for_search_traces,
     _get_orderby_clauses,
+    _get_orderby_clauses_for_search_traces,
     _get_search_experiments_filter_clauses,
     _get_search_experiments_order_by_clauses,
     _get_sqlalchemy_filter_clauses,
 )
 from mlflow.utils.search_logged_model_utils import parse_filter_string
-from mlflow.utils.search_utils import SearchExperimentsUtils, SearchModelUtils, SearchModelVersionUtils, SearchUtils
+from mlflow.utils.search_utils import (
+    SearchExperimentsUtils,
+    SearchModelUtils,
+    SearchModelVersionUtils,
+    SearchTraceUtils,
+    SearchUtils,
+)
 
 DIALECT = "sqlite"
 
@@ -69,6 +77,31 @@ REGISTRY_ORDERS = [
     "version_number", "version_number DESC", "creation_timestamp", "creation_timestamp DESC", "last_updated_timestamp",
     "last_updated_timestamp DESC", "`version_number` DESC", "\"name\"", "`name`", "attribute.version_number", "tags.name", "tag.version_number DESC",
     "attribute.`name`", "attributes.name", "tags.team", "description", "timestamp DESC",
+]
+
+TRACE_NAMES = """
+    status trace.status attribute.status attributes.status attr.status `status` "status" Status request_id trace_id client_request_id
+    timestamp timestamp_ms trace.timestamp attributes.timestamp_ms `timestamp` TIMESTAMP execution_time execution_time_ms end_time end_time_ms
+    name trace.name attributes.`name` run_id attributes.run_id prompt trace.prompt text trace.text `text` experiment_id foo user
+    tags.team tag.team tags.`a b` tags."a.b" tags.a.b `tags`.x tags. tags.name tags.run_id tags.text tags.prompt tags.timestamp
+    tags.`mlflow.linkedPrompts` tags.`mlflow.traceName` metadata.user request_metadata.user metadata.`mlflow.sourceRun` metadata.run_id metadata.
+    span.name span.type span.status span.content span.foo span. span.attributes.model span.attributes. span.attributes.`a b` span.`name` `span`.name
+    feedback.good feedback.`a b` feedback. feedback.name expectation.answer expectation.text assessment.good metrics.m params.p
+""".split("\n")
+
+TRACE_FILTERS = [
+    "timestamp > 1", "timestamp >= 1 AND status = 'OK'", "status = 'OK' AND timestamp < 5", "timestamp > 1.5", "timestamp > 'x'", "timestamp", "timestamp >",
+    "timestamp > 1 AND timestamp < 5", "timestamp > 1 timestamp < 5", "timestamp LIKE 1", "timestamp foo bar baz", "timestamp IN (1)", "timestamp NOT IN (1)",
+    "timestamp = -1", "timestamp > 1, status = 'OK'", "timestamp > 1;", "(timestamp > 1)", "timestamp > 1 -- c", "timestamp /* c */ > 1", "1 < timestamp",
+    "prompt = 'a/1'", "prompt = 'a'", "prompt = 'a/b/c'", "prompt != 'a/1'", "prompt IN ('a/1')", "prompt LIKE 'a/1'", "name RLIKE 'x'", "name rlike 'x'",
+    "span.name like 'x'", "span.name LIKE 'x'", "span.content RLIKE 'x'", "text like 'x'", "trace.text like 'x'", "trace.text = 'x'", "status in ('OK', 'Error')",
+    "feedback.good rlike 'x'", "feedback.good IN ('x')", "feedback.good = ('x')", "run_id = 'a' AND run_id = 'b'", "name IN ('A', 'b')", "status NOT RLIKE 'x'",
+]
+
+TRACE_ORDERS = [
+    "timestamp_ms", "timestamp_ms DESC", "execution_time", "execution_time_ms DESC", "request_id", "request_id DESC", "name DESC", "run_id", "prompt", "text",
+    "trace.status", "trace.timestamp DESC", "metadata.user", "request_metadata.user DESC", "tags.name", "tags.timestamp", "span.name", "feedback.good",
+    "expectation.answer", "client_request_id", "tags.`a b` DESC", "experiment_id DESC", "`trace`.status",
 ]
 
 OPERATORS = ["=", "!=", "<", "<=", ">", ">=", "LIKE", "like", "ILIKE", "ilike", "Like", "RLIKE", "NOT LIKE", "==", "<>",
@@ -188,6 +221,20 @@ def main(target):
         [clause] = RegistryStore._parse_search_model_versions_order_by([text])[:1]
         return column(clause)
 
+    def trace_filter(text):
+        parsed = SearchTraceUtils.parse_search_filter_for_search_traces(text)
+        _get_filter_clauses_for_search_traces(text, session, DIALECT)
+        for c in parsed:
+            # What the database would refuse.
+            if isinstance(c["value"], tuple) != (c["comparator"].upper() in ("IN", "NOT IN")):
+                raise TypeError("a list goes with IN, and only with IN")
+        return clauses(parsed)
+
+    def trace_order(text):
+        parsed = SearchTraceUtils.parse_order_by_for_search_traces(text)
+        _get_orderby_clauses_for_search_traces([text], session)
+        return list(parsed)
+
     written = RUN_FILTERS
     save(target / "runs.json", run_filter, written + generated(RUN_NAMES, 1, 420), run_order, ORDERS)
     save(target / "experiments.json", experiment_filter, written + generated(EXPERIMENT_NAMES, 2, 150), experiment_order, ORDERS)
@@ -196,6 +243,8 @@ def main(target):
     save(target / "registered_models.json", registered_filter, filters, registered_order, orders)
     filters = written + generated(REGISTERED_NAMES, 5, 250)
     save(target / "model_versions.json", version_filter, filters, version_order, orders)
+    filters = TRACE_FILTERS + written + generated(TRACE_NAMES, 6, 300)
+    save(target / "traces.json", trace_filter, filters, trace_order, TRACE_ORDERS + ORDERS)
     save(target / "logged_models.json", model_filter, written + generated(MODEL_NAMES, 3, 250), None, [])
 
 

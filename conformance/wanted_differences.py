@@ -233,6 +233,12 @@ def _text_is_no_number(difference: Difference) -> bool:
     return difference.candidate.status == 400 and message.startswith("Expected numeric value type for numeric attribute: version_number")
 
 
+def _list_is_no_value(difference: Difference) -> bool:
+    is_search = difference.route.endswith(("mlflow/traces", "traces/search"))
+    message = difference.candidate.message()
+    return is_search and difference.official.status == 200 and message.startswith("Lists of values can only be used with")
+
+
 def _headers_of_a_refusal(difference: Difference) -> bool:
     only_headers = all(place.startswith(("header x-", "header access-control-")) for place in difference.places)
     return difference.official.status == 403 and only_headers and "x-content-type-options" in difference.candidate.headers
@@ -398,6 +404,11 @@ WANTED: tuple[Wanted, ...] = (
         "a version's number is compared with numbers",
         "The official server leaves a text that is no number to the database: SQLite says that it is larger.",
         _text_is_no_number,
+    ),
+    Wanted(
+        "a list of values is compared by IN",
+        "The official server compares a list of one with `=` on SQLite, and fails in PostgreSQL.",
+        _list_is_no_value,
     ),
     Wanted(
         "NUL in a text",

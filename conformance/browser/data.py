@@ -7,6 +7,8 @@ import json
 import math
 import os
 import tempfile
+import time
+import urllib.request
 import wave
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,7 +21,8 @@ import matplotlib.pyplot
 import mlflow
 import numpy
 import pandas
-from mlflow.entities import Metric
+from mlflow.entities import Metric, TraceInfo, TraceLocation, TraceState
+from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
 from sklearn.linear_model import LogisticRegression
 
 LONG_METRIC = "loss_of_each_batch"
@@ -27,6 +30,7 @@ LONG_METRIC_POINTS = 100_000
 BATCH = 1_000
 METRICS = [f"quality/metric_{n:02}" for n in range(50)]
 MODEL, PROMPT = "churn-classifier", "greeting"
+QUESTION, TRIED_OUT = "Where is my parcel?", "Dear customer, it is on its way."
 
 
 @dataclass
@@ -39,10 +43,12 @@ class Data:
     children: list[str]
     files: str
     model: str
+    talks: str
+    prompts: str
 
 
-def write(url: str, video: bytes) -> Data:
-    """Logs everything to a server, and answers where it is."""
+def write(url: str, database: str, video: bytes) -> Data:
+    """Logs everything to a server, and to its database what has no other way yet; answers where it is."""
     os.environ["GIT_PYTHON_REFRESH"] = "quiet"
     mlflow.set_tracking_uri(url)
     mlflow.set_registry_uri(url)
@@ -54,7 +60,11 @@ def write(url: str, video: bytes) -> Data:
     files = _run_with_files(pictures, video)
     model = _logged_models(churn)
     _registry(model, children[0])
-    return Data(churn, pictures, parent, children, files, model)
+    talks = mlflow.create_experiment("Talks with customers")
+    _trace(database, talks)
+    prompts = mlflow.create_experiment("Prompts", tags=kind)
+    _prompt_tried_out(url, prompts)
+    return Data(churn, pictures, parent, children, files, model, talks, prompts)
 
 
 def _nested_runs(experiment: str) -> tuple[str, list[str]]:
@@ -135,6 +145,34 @@ def _registry(model: str, run: str) -> None:
     mlflow.genai.register_prompt(PROMPT, "Hello {{name}}!", commit_message="First words")
     mlflow.genai.register_prompt(PROMPT, "Good morning, {{name}}.", commit_message="Kinder")
     mlflow.genai.set_prompt_alias(PROMPT, alias="live", version=1)
+
+
+def _trace(database: str, experiment: str) -> None:
+    trace = TraceInfo(
+        trace_id="tr-of-a-talk",
+        trace_location=TraceLocation.from_experiment_id(experiment),
+        request_time=int(1000 * time.time()),
+        execution_duration=1234,
+        state=TraceState.OK,
+        request_preview=json.dumps({"question": QUESTION}),
+        response_preview="On its way.",
+        tags={"mlflow.traceName": "answer", "team": "support"},
+    )
+    SqlAlchemyStore(database, "mlflow-artifacts:/").start_trace(trace)
+
+
+def _prompt_tried_out(url: str, experiment: str) -> None:
+    """What the UI sends at the end of trying out a prompt, which it offers only where there are models."""
+    body = {
+        **{"experiment_id": experiment, "run_name": "a prompt tried out", "mlflow_version": "2.7.1", "model_route": "chat"},
+        **{"prompt_template": "Answer: {{question}}", "prompt_parameters": [{"key": "question", "value": QUESTION}]},
+        **{"model_parameters": [{"key": "temperature", "value": 0.01}], "model_input": f"Answer: {QUESTION}", "model_output": TRIED_OUT},
+        "model_output_parameters": [{"key": "tokens", "value": 12}],
+    }
+    target = f"{url}/ajax-api/2.0/mlflow/runs/create-promptlab-run"
+    headers = {"Content-Type": "application/json"}
+    with urllib.request.urlopen(urllib.request.Request(target, json.dumps(body).encode(), headers)) as answer:
+        assert json.load(answer)["run"]["info"]["status"] == "FINISHED"
 
 
 def _tone() -> bytes:

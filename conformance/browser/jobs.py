@@ -97,6 +97,16 @@ def create_rename_delete_and_restore_an_experiment(visitor: Visitor, data: Data)
     expect(page.get_by_text("Renamed by clicking")).to_be_visible()
 
 
+def an_experiment_without_a_kind_shows_its_header(visitor: Visitor, data: Data) -> None:
+    """The UI looks whether there are traces before it shows the header, and looks again for long where it gets no answer."""
+    answers = []
+    visitor.page.on("response", lambda response: answers.append((response.url, response.status)))
+    visitor.open(f"#/experiments/{data.talks}")
+    expect(visitor.page.get_by_role("heading", name="Talks with customers")).to_be_visible()
+    visitor.picture("experiment-without-a-kind")
+    assert [status for url, status in answers if "/2.0/mlflow/traces?" in url] == [200]
+
+
 def the_kind_of_an_experiment_is_found_out_and_confirmed(visitor: Visitor, data: Data) -> None:
     """The bubble that stands over an experiment without one."""
     visitor.open(f"#/experiments/{data.pictures}")
@@ -297,6 +307,7 @@ TRACKING: list[Job] = [
     a_page_among_the_artifacts_has_no_origin,
     an_artifact_opened_by_its_address_is_a_download,
     create_rename_delete_and_restore_an_experiment,
+    an_experiment_without_a_kind_shows_its_header,
     the_kind_of_an_experiment_is_found_out_and_confirmed,
     sort_runs,
     filter_runs,

@@ -7,7 +7,7 @@ import re
 from pathlib import Path
 from urllib.parse import quote
 
-from browser.data import LONG_METRIC, MODEL, PROMPT, Data
+from browser.data import LONG_METRIC, MODEL, PROMPT, QUESTION, TRIED_OUT, Data
 
 # How the build writes a page's address; the build is one known byte for byte.
 PATTERN = re.compile(r'return\(0,\w+\.\w+\)\("(/[^"]*)"\)')
@@ -37,8 +37,9 @@ def addresses(data: Data) -> dict[str, dict[str, str]]:
             f"{experiment}/runs": "final model",
             f"{experiment}/runs?compareRunsMode=CHART": "Model metrics",
             f"{experiment}/runs?compareRunsMode=ARTIFACT": "No evaluation tables logged",
+            f"/experiments/{data.prompts}/runs?compareRunsMode=ARTIFACT": TRIED_OUT,
         },
-        "/experiments/:experimentId/traces": {f"{experiment}/traces": "Time Range"},
+        "/experiments/:experimentId/traces": {f"{experiment}/traces": "Time Range", f"/experiments/{data.talks}/traces": QUESTION},
         "/experiments/:experimentId/chat-sessions": {f"{experiment}/chat-sessions": "Last 7 days"},
         "/experiments/:experimentId/chat-sessions/:sessionId": {f"{experiment}/chat-sessions/none": "Session"},
         "/experiments/:experimentId/evaluation-runs": {f"{experiment}/evaluation-runs": "rate 1.0"},

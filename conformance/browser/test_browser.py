@@ -20,11 +20,10 @@ from servers import Server
 
 
 @pytest.fixture(scope="module")
-def server(fleet: Fleet, ui_home: Path) -> Iterator[Server]:
+def server(fleet: Fleet, ui_home: Path, pytestconfig: pytest.Config) -> Iterator[Server]:
     """A server of its own, with the UI."""
-    server = fleet.start(
-        fleet.candidate_kind, "browser", fleet.database("sqlite", "browser"), (("FERROFLOW_UI_HOME", str(ui_home)),)
-    )
+    database = fleet.database(pytestconfig.getoption("browser_engine"), "browser")
+    server = fleet.start(fleet.candidate_kind, "browser", database, (("FERROFLOW_UI_HOME", str(ui_home)),))
     yield server
     server.stop()
 
@@ -41,7 +40,7 @@ def visitor(server: Server, session_directory: Path) -> Iterator[Visitor]:
 @pytest.fixture(scope="module")
 def data(server: Server, visitor: Visitor) -> Data:
     """What there is to see."""
-    written = write(server.url, record_video(visitor.page))
+    written = write(server.url, server.backend_uri, record_video(visitor.page))
     visitor.watch()
     return written
 

@@ -12,6 +12,7 @@ import re
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from experiment_ids import EXPERIMENT_ID
@@ -25,12 +26,15 @@ RANDOM_NAME = re.compile(r"[a-z]+-[a-z]+-\d{1,4}")
 # Python's sets in messages come in an order that changes from process to process.
 PYTHON_SET = re.compile(r"\{'[^'{}]*'(?:, '[^'{}]*')*\}")
 PYTHON_ADDRESS = re.compile(r" at 0x[0-9a-f]+>")
+# In the history of a run's models, when the server makes one.
+TIME_CREATED = re.compile(r'(?<="utc_time_created": ")\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{6}(?=")')
 # Texts of the database driver, with statements, parameters and times in them.
 DATABASE_TEXT = re.compile(r"\((?:raised as a result of|sqlite3\.|psycopg2\.|builtins\.).*\[SQL: .*", re.DOTALL)
 DATABASE_TEXT_MARK = "<database text>"
 ONE_DAY_MS = 86_400_000
 # Lists whose order the official server leaves to the database.
 UNORDERED = {"events", "params", "tags", "dataset_inputs", "model_inputs", "model_outputs", "dataset_summaries", "aliases", "latest_versions"}
+UNORDERED |= {"request_metadata", "assessments"}
 UNORDERED |= {"datasetInputs", "modelInputs", "modelOutputs", "datasetSummaries"}
 # The same for one route: the end of its path, and the lists.
 UNORDERED_AT = {"/get-latest-versions": {"model_versions"}}
@@ -115,6 +119,7 @@ class Normaliser:
         text = DATABASE_TEXT.sub(DATABASE_TEXT_MARK, text)
         text = PYTHON_SET.sub(lambda match: "{" + ", ".join(sorted(match.group()[1:-1].split(", "))) + "}", text)
         text = PYTHON_ADDRESS.sub(" at <address>>", text)
+        text = TIME_CREATED.sub(lambda match: "<now>" if _is_now_in_words(match.group()) else match.group(), text)
         text = WEBHOOK_ID.sub(self._numbered("webhook"), text)
         text = MODEL_ID.sub(self._numbered("model"), text)
         text = RUN_ID.sub(self._numbered("run"), text)
@@ -154,6 +159,10 @@ def _is_unordered(key: str, parent: str) -> bool:
 
 def _is_now(value: int) -> bool:
     return abs(value - time.time() * 1000) < ONE_DAY_MS
+
+
+def _is_now_in_words(text: str) -> bool:
+    return _is_now(int(1000 * datetime.fromisoformat(f"{text}+00:00").timestamp()))
 
 
 def _sort_key(item: Any) -> str:

@@ -57,6 +57,7 @@ class Pair:
         self.token = f"s{next(_numbers)}"
         self.differences: list[Difference] = []
         self._recorder = recorder
+        self.backend_uris = (official.backend_uri, candidate.backend_uri)
         self._engine = official.backend_uri.partition(":")[0]
         self._calls: Counter[tuple[str, str]] = Counter()
         self._remembered: list[tuple[str, str]] = []
@@ -106,11 +107,21 @@ class Pair:
             self.differences += self._recorder.unwanted(Difference(sent[0], route, official, candidate, places))
         return Exchange(self, *answers)
 
+    def ask(self, method: str, path: str, query: tuple[tuple[str, str], ...] = ()) -> tuple[Answer, Answer]:
+        """Both answers to a request, which are not compared: for what a scenario compares in a way of its own."""
+        request = Request(method, path, query)
+        official, candidate = (connection.send(self._resolve(request, side)) for side, connection in enumerate(self._connections))
+        return official, candidate
+
     def remember(self, official: str | None, candidate: str | None, path: str) -> str:
         """Keeps the two values and returns the text that stands for them."""
         assert official is not None, f"the scenario is wrong: the official server answered without {path}"
         self._remembered.append((official, MISSING if candidate is None else candidate))
         return f"«{len(self._remembered) - 1}»"
+
+    def value(self, text: str, side: int) -> str:
+        """What a text with references in it is for one of the two servers."""
+        return str(self._resolve(text, side))
 
     def close(self) -> None:
         """Closes the connections. No webhook stays, as it would be told of what later tests do to models."""

@@ -58,6 +58,11 @@ GOOD_BODIES: dict[str, dict[str, Any]] = {
     "DELETE model-versions/delete-tag": {**VERSION, "key": "k"},
     "DELETE model-versions/delete": {"name": REGISTERED, "version": "9"},
     "POST webhooks": {"name": "<name>", "url": PUBLIC_URL, "events": [EVENT], "description": "d", "secret": "s", "status": "ACTIVE"},
+    "GET traces": {"experiment_ids": [EXPERIMENT], "filter": "status = 'OK'", "max_results": 5, "order_by": ["timestamp"], "page_token": ""},
+    "POST 3.0/mlflow/traces/search": {
+        "locations": [{"type": "MLFLOW_EXPERIMENT", "mlflow_experiment": {"experiment_id": EXPERIMENT}}],
+        **{"filter": "status = 'OK'", "max_results": 5, "order_by": ["timestamp"], "page_token": ""},
+    },
     "PATCH webhooks/<webhook>": {"name": "n", "url": PUBLIC_URL, "events": [EVENT], "description": "d", "secret": "s", "status": "ACTIVE"},
 }
 
@@ -130,7 +135,8 @@ def _call(pair: Pair, route: str, body: dict[str, Any], ids: dict[str, str]) -> 
     prefix = "/ajax-api" if path in AJAX_ONLY else pair.prefix
     for name in (MODEL, WEBHOOK):
         path = path.replace(name, ids.get(name, name))
-    pair.send(method, f"{prefix}/2.0/mlflow/{path}", body=_filled(body, {**ids, "<name>": pair.name()}))
+    path = path if path.startswith("3.0/") else f"2.0/mlflow/{path}"
+    pair.send(method, f"{prefix}/{path}", body=_filled(body, {**ids, "<name>": pair.name()}))
 
 
 def _bodies(good: dict[str, Any]) -> Iterator[dict[str, Any]]:

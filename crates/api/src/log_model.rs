@@ -96,6 +96,12 @@ fn flavors(value: Option<&Json>) -> Result<Json> {
     Ok(Json::Object(flavors.into_iter().map(without_config).collect()))
 }
 
+/// JSON as Python's `json.dumps` writes it.
+pub(crate) fn python_json(value: &serde_json::Value) -> String {
+    // Every JSON value is one of these.
+    Json::deserialize(value).unwrap_or(Json::Null).to_string()
+}
+
 /// JSON whose objects keep their order, as Python's dictionaries do.
 #[derive(Debug, Clone, PartialEq)]
 enum Json {

@@ -167,7 +167,7 @@ fn holds_nul(path: &str) -> Error {
 }
 
 /// The JSON object in a body; old clients send it encoded twice, as a JSON string.
-fn parse_object(body: &[u8]) -> Result<Map<String, Value>> {
+pub(crate) fn parse_object(body: &[u8]) -> Result<Map<String, Value>> {
     if body.iter().all(u8::is_ascii_whitespace) {
         return Ok(Map::new());
     }

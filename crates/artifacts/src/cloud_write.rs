@@ -10,6 +10,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use futures_util::future;
 use futures_util::stream::{FuturesUnordered, Stream, StreamExt};
+use memmap2::MmapMut;
 use object_store::path::Path;
 use object_store::{
     Attribute, AttributeValue, Attributes, MultipartUpload, PutMultipartOptions, PutOptions, PutPayload,
@@ -23,6 +24,10 @@ use crate::{ArtifactPath, Error, Result, cloud_error, mime};
 const MIB: usize = 1024 * 1024;
 /// What one upload may hold in parts on their way; one more part is being filled.
 const IN_FLIGHT: usize = 32 * MIB;
+/// What comes in is copied together into pieces of this size, whose memory comes from the system and goes back to it when the
+/// piece is sent. A chunk of a request's body would keep the larger buffer that it was read into, and the C library's allocator
+/// keeps half as much again as an upload has at once.
+const PIECE: usize = MIB;
 
 /// S3 and Google take 10000 parts of an object: small ones first, and large ones only where they are needed. All of them are
 /// about 190 GiB.
@@ -86,16 +91,30 @@ async fn fill<E: Display>(
     body: &mut (impl Stream<Item = std::result::Result<Bytes, E>> + Unpin),
     wanted: usize,
 ) -> Result<PutPayload> {
-    let (mut chunks, mut size) = (Vec::new(), 0);
+    let (mut pieces, mut open, mut size) = (Vec::new(), None, 0);
     while size < wanted {
         let Some(bytes) = body.next().await else { break };
         let bytes = bytes.map_err(|error| Error::Body(error.to_string()))?;
-        if !bytes.is_empty() {
-            size += bytes.len();
-            chunks.push(bytes);
+        size += bytes.len();
+        let mut rest = &bytes[..];
+        while !rest.is_empty() {
+            let (mut memory, used) = match open.take() {
+                Some(piece) => piece,
+                None => (MmapMut::map_anon(PIECE)?, 0),
+            };
+            let (fits, more) = rest.split_at(rest.len().min(PIECE - used));
+            let end = used + fits.len();
+            memory[used..end].copy_from_slice(fits);
+            rest = more;
+            if end == PIECE {
+                pieces.push(Bytes::from_owner(memory));
+            } else {
+                open = Some((memory, end));
+            }
         }
     }
-    Ok(PutPayload::from_iter(chunks))
+    pieces.extend(open.map(|(memory, end)| Bytes::from_owner(memory).slice(..end)));
+    Ok(PutPayload::from_iter(pieces))
 }
 
 /// Fills the next part, and drives those on their way meanwhile.

@@ -4,6 +4,7 @@ mod banner;
 mod called;
 mod config;
 mod db;
+mod doctor;
 mod gc;
 mod indexes;
 mod log;
@@ -26,6 +27,7 @@ Examples:
   ferroflow server --help    every option, with its environment variable
   ferroflow ui install       MLflow's own web UI, which the server then serves
   ferroflow db --help        migrations of databases that an older MLflow made
+  ferroflow doctor --help    looking for what is wrong, from within or by an address, or in manifests
   ferroflow gc --help        deleting for good what is marked deleted
   ferroflow values --help    moving over from another Helm chart";
 
@@ -45,6 +47,8 @@ struct Cli {
 enum Command {
     /// Look at a database's schema revision, or bring it to this version's.
     Db(Box<db::DbOptions>),
+    /// Look for what is wrong: with the server's options, at an address, or in Kubernetes manifests.
+    Doctor(Box<doctor::DoctorOptions>),
     /// Delete for good what is marked deleted, with its artifacts.
     Gc(Box<gc::GcOptions>),
     /// Run the tracking server.
@@ -65,6 +69,10 @@ fn main() -> ExitCode {
     }
     let done = match command {
         Command::Db(options) => db::run(&options),
+        Command::Doctor(options) => match doctor::run(&options) {
+            Ok(code) => return code,
+            Err(failure) => Err(failure),
+        },
         Command::Gc(options) => gc::run(&options),
         Command::Server(options) => start::server(*options),
         Command::Ui(options) => ui::run(*options),

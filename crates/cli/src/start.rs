@@ -147,7 +147,11 @@ async fn finish(delivering: Option<JoinHandle<()>>, stopping: &watch::Receiver<O
     }
 }
 
-fn settings(options: &ServerOptions, working_dir: &Path) -> Result<Settings, String> {
+/// What the options say of a server.
+///
+/// # Errors
+/// A sentence about an option that cannot be used.
+pub fn settings(options: &ServerOptions, working_dir: &Path) -> Result<Settings, String> {
     let static_prefix = options.network.static_prefix();
     let stores = Stores::new(working_dir.to_owned(), Environment::of_process());
     let artifact_root = options.artifacts.root(working_dir)?;

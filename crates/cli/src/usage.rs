@@ -1,6 +1,6 @@
 //! Reads the command line, and says in one sentence what is wrong with it, without the passwords in it.
 
-use crate::{Cli, called};
+use crate::{Cli, called, doctor};
 use clap::builder::Resettable;
 use clap::error::ErrorKind;
 use clap::{CommandFactory, FromArgMatches};
@@ -12,7 +12,8 @@ use std::process::ExitCode;
 pub fn parse() -> Result<Cli, ExitCode> {
     let given: Vec<OsString> = std::env::args_os().collect();
     let name = called::name(&given);
-    let command = called::under(name, without_empty_variables(Cli::command()));
+    let command = doctor::without_variables(Cli::command(), &given);
+    let command = called::under(name, without_empty_variables(command));
     let variables = values_of_variables(&command);
     let asked = name_of_asked(&command, &given);
     let parsed = command.try_get_matches_from(&given).and_then(|matches| Cli::from_arg_matches(&matches));

@@ -6,7 +6,7 @@
 use crate::app::App;
 use crate::handlers::{
     artifact_proxy, artifacts, datasets, experiments, gateway, graphql, health, logged_models, metrics,
-    model_versions, multipart, registered_models, runs, webhooks,
+    model_versions, multipart, promptlab, registered_models, runs, traces, webhooks,
 };
 use crate::security::GuardLayer;
 use crate::{respond, transfers, ui};
@@ -44,6 +44,8 @@ pub enum On {
     ExperimentName,
     /// Every one of `experiment_ids`; those that may not be read are left out.
     Experiments,
+    /// The experiment of each of `locations`; those that may not be read are left out.
+    Locations,
     /// The experiment of `run_id` or `run_uuid`.
     Run,
     /// The experiments of every one of `run_ids` or `run_id`.
@@ -123,7 +125,9 @@ impl Route {
 #[rustfmt::skip]
 pub fn table() -> Vec<Route> {
     use Needs::{Admin, Edit, Manage, Nothing, Read, User};
-    use On::{ArtifactPath, Experiment, ExperimentName, Experiments, LoggedModel, RegisteredModel, Run, Runs};
+    use On::{
+        ArtifactPath, Experiment, ExperimentName, Experiments, Locations, LoggedModel, RegisteredModel, Run, Runs,
+    };
     vec![
         route(M::GET,  "health",  health::health,  Nothing).at_root().always(),
         route(M::GET,  "version", health::version, Nothing).at_root().always(),
@@ -160,6 +164,8 @@ pub fn table() -> Vec<Route> {
         route(M::POST, "2.0/mlflow/runs/log-model",     runs::log_model,   Edit(Run)),
         route(M::POST, "2.0/mlflow/runs/log-inputs",    runs::log_inputs,  Edit(Run)),
         route(M::POST, "2.0/mlflow/runs/outputs",       runs::log_outputs, Edit(Run)),
+
+        route(M::POST, "2.0/mlflow/runs/create-promptlab-run", promptlab::create_run, Edit(Experiment)).ajax_only().moves_files(),
 
         route(M::POST,   "2.0/mlflow/logged-models",                                        logged_models::create,         Edit(Experiment)),
         route(M::POST,   "2.0/mlflow/logged-models/search",                                 logged_models::search,         Read(Experiments)),
@@ -201,6 +207,9 @@ pub fn table() -> Vec<Route> {
         route(M::GET,  "2.0/mlflow/metrics/get-history",               metrics::get_history,               Read(Run)),
         route(M::GET,  "2.0/mlflow/metrics/get-history-bulk",          metrics::get_history_bulk,          Read(Runs)).ajax_only(),
         route(M::GET,  "2.0/mlflow/metrics/get-history-bulk-interval", metrics::get_history_bulk_interval, Read(Runs)),
+
+        route(M::GET,  "2.0/mlflow/traces",        traces::search_v2, Read(Experiments)),
+        route(M::POST, "3.0/mlflow/traces/search", traces::search_v3, Read(Locations)),
 
         // Each field of a query needs what its REST route does: `graphql::Root::needs`.
         route(M::GET,  "graphql", graphql::query, User).at_root(),

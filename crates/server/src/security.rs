@@ -67,6 +67,18 @@ impl Security {
         })
     }
 
+    /// Whether a request with this `Host` header is served.
+    pub fn allows_host(&self, header: &str) -> bool {
+        self.hosts.allow(header)
+    }
+
+    /// Which pages may show this server's in a frame, as a Content-Security-Policy says it. Browsers take that over
+    /// `X-Frame-Options`, so the two must not differ.
+    pub fn frame_ancestors(&self) -> Option<&'static str> {
+        let options = self.frame_options.as_ref()?;
+        Some(if options == "DENY" { "'none'" } else { "'self'" })
+    }
+
     fn check(&self, request: &Request, path: &str) -> Verdict {
         let headers = request.headers();
         let host = only(headers, &header::HOST);
@@ -386,6 +398,10 @@ mod tests {
         let value = |text| Security::new(None, None, text).map(|security| security.frame_options);
         assert_eq!(value("deny"), Ok(Some(HeaderValue::from_static("DENY"))));
         assert_eq!(value("none"), Ok(None));
+        let ancestors = |text| Security::new(None, None, text).map(|security| security.frame_ancestors());
+        assert_eq!(ancestors("deny"), Ok(Some("'none'")));
+        assert_eq!(ancestors("SameOrigin"), Ok(Some("'self'")));
+        assert_eq!(ancestors("none"), Ok(None));
         assert!(value("ALLOW-FROM x").is_err());
     }
 

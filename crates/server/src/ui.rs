@@ -9,6 +9,7 @@ use crate::app::App;
 use crate::download;
 use crate::handlers::health::MLFLOW_VERSION;
 use crate::respond::Failure;
+use crate::security::Security;
 
 /// `GET /`: the UI's `index.html`. Its pages have their addresses after a `#`, so this is the page of all of them.
 pub async fn index(State(app): State<App>, asked: HeaderMap) -> Result<Response, Failure> {
@@ -18,7 +19,11 @@ pub async fn index(State(app): State<App>, asked: HeaderMap) -> Result<Response,
             Err(Error::NotFound(_)) => {
                 tracing::warn!(ui_dir = %build, "there is no index.html in the directory of the UI");
             }
-            _ => return send(build, &page, &asked).await,
+            _ => {
+                let mut response = send(build, &page, &asked).await?;
+                response.headers_mut().insert(header::CONTENT_SECURITY_POLICY, policy(&app, OF_THE_UI));
+                return Ok(response);
+            }
         }
     }
     Ok(landing_page(&app).into_response())
@@ -34,6 +39,21 @@ pub async fn static_file(
     let path = ArtifactPath::parse(&path)?;
     let build = app.settings().ui.as_ref().ok_or_else(|| Error::NotFound(path.clone()))?;
     send(build, &path, &asked).await
+}
+
+/// What the UI's page may not do. It says nothing of scripts: the plots make code from texts, and a page among the artifacts,
+/// which the UI shows in a frame without an origin, is under this policy too and brings scripts of its own.
+const OF_THE_UI: &str = "base-uri 'none'; form-action 'self'; object-src 'none'";
+/// The page of a server without a UI loads nothing, so nothing may be loaded.
+const OF_THE_LANDING_PAGE: &str =
+    "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'";
+
+/// A Content-Security-Policy, with the operator's word on frames.
+fn policy(app: &App, page: &'static str) -> HeaderValue {
+    let ancestors = app.settings().security.as_ref().and_then(Security::frame_ancestors);
+    let whole = ancestors.map(|ancestors| format!("{page}; frame-ancestors {ancestors}"));
+    let whole = whole.and_then(|whole| HeaderValue::try_from(whole).ok());
+    whole.unwrap_or_else(|| HeaderValue::from_static(page))
 }
 
 /// Answers with a file of the build, compressed if there is such a file beside it and the browser takes that.
@@ -110,7 +130,7 @@ fn content_type(name: &str) -> &'static str {
     }
 }
 
-/// The page of a server without a UI. It loads nothing, so nothing may be loaded.
+/// The page of a server without a UI.
 fn landing_page(app: &App) -> impl IntoResponse {
     let settings = app.settings();
     let artifacts = match &settings.destination {
@@ -126,12 +146,9 @@ fn landing_page(app: &App) -> impl IntoResponse {
     ];
     let facts: String = facts.iter().map(|(name, fact)| format!("<dt>{name}<dd>{fact}")).collect();
     let headers = [
-        (header::CONTENT_TYPE, "text/html; charset=utf-8"),
-        (header::CACHE_CONTROL, "no-cache"),
-        (
-            header::CONTENT_SECURITY_POLICY,
-            "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'self'",
-        ),
+        (header::CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8")),
+        (header::CACHE_CONTROL, HeaderValue::from_static("no-cache")),
+        (header::CONTENT_SECURITY_POLICY, policy(app, OF_THE_LANDING_PAGE)),
     ];
     (headers, PAGE.replace("{{facts}}", &facts).replace("{{prefix}}", &escape(&settings.static_prefix)))
 }

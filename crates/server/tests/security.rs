@@ -96,6 +96,30 @@ async fn preflights_are_answered() {
 }
 
 #[tokio::test]
+async fn pages_have_a_policy_that_agrees_on_frames() {
+    for with_ui in [true, false] {
+        for (options, ancestors) in
+            [("deny", "; frame-ancestors 'none'"), ("SAMEORIGIN", "; frame-ancestors 'self'"), ("none", "")]
+        {
+            let mut app = TestApp::with(|settings| {
+                settings.security = Some(Security::new(None, None, options).expect("options"));
+                let build = settings.working_dir.join("build");
+                std::fs::create_dir(&build).expect("a folder");
+                std::fs::write(build.join("index.html"), "the UI").expect("a file");
+                settings.ui = with_ui.then(|| artifacts::Store::local(build));
+            })
+            .await;
+            let (status, headers, _) = send(&mut app, "GET", "/", &[("host", "localhost")]).await;
+            assert_eq!(status, StatusCode::OK);
+            let policy = headers["content-security-policy"].to_str().expect("text");
+            let pages = if with_ui { "form-action 'self'; object-src 'none'" } else { "form-action 'none'" };
+            assert!(policy.contains("base-uri 'none'"), "{policy}");
+            assert!(policy.ends_with(&format!("{pages}{ancestors}")), "{policy}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn switched_off_nothing_is_checked() {
     let mut app = TestApp::new().await;
     let evil = [("host", "evil.example"), ("origin", "https://evil.example")];

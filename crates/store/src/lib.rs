@@ -16,7 +16,9 @@ pub mod registered_models;
 pub mod runs;
 pub mod schema;
 pub mod search;
+pub mod traces;
 pub mod uri;
+pub mod way;
 pub mod webhooks;
 
 pub use error::{Error, Result};

@@ -72,6 +72,21 @@ impl SecurityOptions {
         warnings
     }
 
+    /// Whether nothing is checked.
+    pub fn is_off(&self) -> bool {
+        self.disable_security_middleware
+    }
+
+    /// The hosts that the operator listed.
+    pub fn hosts(&self) -> impl Iterator<Item = &str> {
+        entries(&self.allowed_hosts)
+    }
+
+    /// The origins that the operator listed.
+    pub fn origins(&self) -> impl Iterator<Item = &str> {
+        entries(&self.cors_allowed_origins)
+    }
+
     /// Whether only this machine and private addresses are accepted as Host.
     pub fn is_local(&self) -> bool {
         entries(&self.allowed_hosts).next().is_none() && !self.disable_security_middleware

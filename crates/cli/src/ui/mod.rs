@@ -1,7 +1,7 @@
 //! `ferroflow ui`: MLflow's own web UI, taken out of MLflow's package. Without a command it is `ferroflow server`, as `mlflow ui`
 //! is `mlflow server`.
 
-mod fetch;
+pub mod fetch;
 pub mod home;
 mod unpack;
 mod wheel;

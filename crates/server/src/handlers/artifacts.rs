@@ -75,6 +75,19 @@ pub async fn upload(
         .into_response())
 }
 
+/// Writes small files below an artifact URI, one after the other.
+///
+/// # Errors
+/// When the URI is not one this server can open, or the store fails.
+pub async fn put_below(app: &App, root_uri: &str, files: Vec<(&'static str, String)>) -> Result<(), Failure> {
+    let (store, root) = locate(app, root_uri)?;
+    for (path, content) in files {
+        let path = root.join(&file_path(path)?);
+        store.put(&path, stream::iter([Ok::<_, std::convert::Infallible>(Bytes::from(content))])).await?;
+    }
+    Ok(())
+}
+
 /// Lists `folder` below an artifact URI, with paths relative to that URI. Logged models list with it too.
 ///
 /// # Errors

@@ -11,6 +11,8 @@ pub mod logged_models;
 pub mod metrics;
 pub mod model_versions;
 pub mod multipart;
+pub mod promptlab;
 pub mod registered_models;
 pub mod runs;
+pub mod traces;
 pub mod webhooks;

@@ -1,6 +1,8 @@
 //! The differences between the two engines' SQL, all of them.
 
 use crate::uri::DatabaseUri;
+use api::error::invalid;
+use regex_lite::Regex;
 
 /// Which engine a statement is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -103,6 +105,28 @@ impl Dialect {
         match self {
             Self::Postgres => ("", " ILIKE ", ""),
             Self::Sqlite => ("LOWER(", ") LIKE LOWER(", ")"),
+        }
+    }
+
+    /// What stands between a column and a regular expression that is to be found in it. On SQLite it is a function of ours
+    /// ([`super::sqlite`]).
+    pub fn matches_regex(self) -> &'static str {
+        match self {
+            Self::Postgres => " ~ ",
+            Self::Sqlite => " REGEXP ",
+        }
+    }
+
+    /// Refuses a regular expression that the function for SQLite cannot read; PostgreSQL does so itself.
+    ///
+    /// # Errors
+    /// `INVALID_PARAMETER_VALUE`.
+    pub fn check_regex(self, pattern: &str) -> api::Result<()> {
+        match self {
+            Self::Postgres => Ok(()),
+            Self::Sqlite => Regex::new(pattern).map(drop).map_err(|error| {
+                invalid(format!("RLIKE expects a regular expression: {error}. Use LIKE for a plain text."))
+            }),
         }
     }
 

@@ -79,6 +79,14 @@ impl Db {
         }
     }
 
+    /// Whether a pooler between us and PostgreSQL has shown itself, or statements are sent whole as if there were one.
+    pub fn is_pooled(&self) -> bool {
+        match &self.0 {
+            Engine::Postgres(pool) => pool.is_pooled(),
+            Engine::Sqlite(_) => false,
+        }
+    }
+
     /// How long a request may wait for others before it is told to come back.
     pub fn longest_wait(&self) -> Duration {
         match &self.0 {

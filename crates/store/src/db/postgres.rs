@@ -28,6 +28,10 @@ impl Pool {
         self.0.longest_wait()
     }
 
+    pub(super) fn is_pooled(&self) -> bool {
+        matches!(self.0.statements(), Statements::Unnamed)
+    }
+
     async fn connection(&self) -> Result<Lease> {
         self.0.get().await
     }

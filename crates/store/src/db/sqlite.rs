@@ -4,6 +4,9 @@ use super::group::Queue;
 use super::{Bulk, Column, Row, Tx, Value, now};
 use crate::error::{Error, Result};
 use futures_util::future::BoxFuture;
+use regex_lite::Regex;
+use rusqlite::functions::{Context, FunctionFlags};
+use rusqlite::types::ValueRef;
 use rusqlite::{CachedStatement, Connection, OpenFlags};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
@@ -146,7 +149,24 @@ pub(super) fn connect(path: &Path, flags: OpenFlags) -> Result<Connection> {
     conn.pragma_update(None, "wal_autocheckpoint", PAGES_IN_LOG)?;
     // As MLflow sets it: LIKE tells cases apart, ILIKE is spelt with LOWER.
     conn.pragma_update(None, "case_sensitive_like", true)?;
+    add_regexp(&conn)?;
     Ok(conn)
+}
+
+/// Adds the function behind `REGEXP`, which SQLite lacks: whether the pattern is found in the text. A pattern is read once a
+/// statement.
+fn add_regexp(conn: &Connection) -> Result<()> {
+    let flags = FunctionFlags::SQLITE_UTF8 | FunctionFlags::SQLITE_DETERMINISTIC;
+    let regexp = |call: &mut Context<'_>| {
+        let read =
+            |pattern: ValueRef<'_>| -> std::result::Result<_, Box<dyn std::error::Error + Send + Sync>> {
+                Ok(Regex::new(pattern.as_str()?)?)
+            };
+        let pattern = call.get_or_create_aux(0, read)?;
+        let text = call.get_raw(1).as_str_or_null()?;
+        Ok(text.map(|text| pattern.is_match(text)))
+    };
+    Ok(conn.create_scalar_function("regexp", 2, flags, regexp)?)
 }
 
 /// Runs jobs until the last sender is gone. Whatever waits is committed together; a lone job is committed at once.

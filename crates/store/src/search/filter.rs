@@ -101,6 +101,19 @@ pub fn parse(grammar: &Grammar, filter: &str) -> api::Result<Vec<Clause>> {
 /// The comparisons of a filter, in pieces without white space; `clause_quote` is how clauses that are no comparisons are
 /// quoted in the message about them.
 pub(super) fn comparisons<'s>(filter: &'s str, clause_quote: &str) -> api::Result<Vec<Vec<Piece<'s>>>> {
+    comparisons_among(filter, clause_quote, parts)
+}
+
+/// The same for filters of traces, where `timestamp` is a name.
+pub(super) fn trace_comparisons(filter: &str) -> api::Result<Vec<Vec<Piece<'_>>>> {
+    comparisons_among(filter, "'", trace_parts)
+}
+
+fn comparisons_among<'s>(
+    filter: &'s str,
+    clause_quote: &str,
+    parts: fn(&[Node], &'s str) -> Vec<Part<'s>>,
+) -> api::Result<Vec<Vec<Piece<'s>>>> {
     if filter.is_empty() {
         return Ok(vec![]);
     }
@@ -164,10 +177,47 @@ pub(super) fn identifier(
 ///
 /// Mirrors `_join_in_comparison_tokens`, which walks on by four pieces when an identifier is not followed by a list.
 pub(super) fn parts<'s>(statement: &[Node], source: &'s str) -> Vec<Part<'s>> {
+    parts_with(statement, source, |_, _| None)
+}
+
+/// The same, with `timestamp > 1` as one comparison: sqlparse takes the name for that of a type, and leaves it in three
+/// pieces. Where it is followed by something else, the name is said once more after that.
+fn trace_parts<'s>(statement: &[Node], source: &'s str) -> Vec<Part<'s>> {
+    parts_with(statement, source, |nodes, parts| {
+        let [name, comparator, value, ..] = nodes else { return None };
+        let [name, comparator, value] = [name, comparator, value].map(|node| node.head.piece(source));
+        if !name.is_timestamp() {
+            return None;
+        }
+        let is_number = value.kind == Kind::Leaf(Lex::Integer);
+        if comparator.kind == Kind::Leaf(Lex::Comparison) && ORDERS.contains(&comparator.text) && is_number {
+            let text = &source[nodes[0].head.start..nodes[2].head.end];
+            parts.push(Part::Comparison(text, vec![name, comparator, value]));
+        } else {
+            parts.extend(nodes[..3].iter().map(|node| part(node, source)));
+            parts.push(Part::Other(name));
+        }
+        Some(3)
+    })
+}
+
+/// What two numbers can be compared with.
+const ORDERS: [&str; 6] = ["!=", "<", "<=", "=", ">", ">="];
+
+/// [`parts`], where `first` may take some of the nodes that are left before anything else, and says how many.
+fn parts_with<'s>(
+    statement: &[Node],
+    source: &'s str,
+    first: impl Fn(&[&Node], &mut Vec<Part<'s>>) -> Option<usize>,
+) -> Vec<Part<'s>> {
     let nodes: Vec<&Node> = statement.iter().filter(|n| !n.head.is_blank()).collect();
     let mut parts = vec![];
     let mut i = 0;
     while i < nodes.len() {
+        if let Some(taken) = first(&nodes[i..], &mut parts) {
+            i += taken;
+            continue;
+        }
         let joined = match &nodes[i..] {
             [a, op, list, ..] if is_in(a, list, &[op], &["IN"], source) => {
                 Some((vec![a.head.piece(source), op.head.piece(source), list.head.piece(source)], 3))
@@ -203,6 +253,11 @@ impl Head {
 }
 
 impl Piece<'_> {
+    /// The type name `timestamp`, in small letters.
+    pub fn is_timestamp(&self) -> bool {
+        self.kind == Kind::Leaf(Lex::Builtin) && self.text == "timestamp"
+    }
+
     fn is_and(&self) -> bool {
         self.kind == Kind::Leaf(Lex::Keyword) && self.text.eq_ignore_ascii_case("AND")
     }

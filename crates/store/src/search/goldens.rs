@@ -7,8 +7,10 @@ use super::filter::{self, Clause, Literal};
 use super::logged_model_filter::{self, Comparison, Operand};
 use super::operator::Operator;
 use super::order::OrderBy;
-use super::{experiments, model_versions, registered_models, runs};
+use super::trace_filter::{self, Clause as TraceClause};
+use super::{experiments, model_versions, registered_models, runs, traces};
 use api::ErrorCode;
+use api::error::invalid;
 use serde_json::{Value as Json, json};
 
 #[test]
@@ -67,6 +69,29 @@ fn model_version_filters_are_read_as_mlflow_reads_them() {
     compare(file, "orders", |text| model_versions::order(text).map(|(column, asc)| json!([column, asc])));
 }
 
+#[test]
+fn trace_filters_are_read_as_mlflow_reads_them() {
+    let file = include_str!("testdata/traces.json");
+    compare(file, "filters", |text| {
+        let clauses = trace_filter::clauses(text)?;
+        let shown = clauses.iter().map(shown_trace_clause).collect();
+        for clause in clauses {
+            let condition = trace_filter::condition(clause)?;
+            // Refused where the statement is written, as by the database.
+            let is_list = matches!(condition.value, Literal::Texts(_));
+            if is_list != matches!(condition.operator, Operator::In | Operator::NotIn) {
+                return Err(invalid(""));
+            }
+        }
+        Ok(shown)
+    });
+    compare(file, "orders", |text| match traces::order(text)? {
+        // MLflow fails.
+        order if order.key == "end_time_ms" => Err(invalid("")),
+        order => Ok(json!([order.entity.name(), order.key, order.ascending])),
+    });
+}
+
 /// Checks every case: what MLflow understands, the message it answers, or, where it fails, that the request is refused.
 fn compare(file: &str, kind: &str, read: impl Fn(&str) -> api::Result<Json>) {
     let goldens: Json = serde_json::from_str(file).unwrap();
@@ -108,6 +133,17 @@ fn shown_number(clause: &Clause) -> Json {
         shown[3] = text.parse().unwrap();
     }
     shown
+}
+
+fn shown_trace_clause(clause: &TraceClause) -> Json {
+    let value = match &clause.value {
+        Literal::Number(text) => {
+            text.parse::<i64>().map_or_else(|_| json!(text.parse::<f64>().unwrap()), Json::from)
+        }
+        Literal::Text(text) => json!(text),
+        Literal::Texts(texts) => json!(texts),
+    };
+    json!([clause.entity.name(), clause.key, clause.comparator, value])
 }
 
 fn is_lower(text: &str) -> bool {

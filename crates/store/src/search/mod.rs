@@ -2,7 +2,7 @@
 //!
 //! The way of a search: `lex` and `tree` take the text apart as sqlparse does, [`filter`] and [`order`] make clauses of
 //! it, one file per searchable entity ([`runs`], [`experiments`], [`logged_models`], [`registered_models`],
-//! [`model_versions`]) knows its columns and compiles a
+//! [`model_versions`], [`traces`]) knows its columns and compiles a
 //! [`Search`]. Nothing here touches a database. A store function uses it like this:
 //!
 //! ```text
@@ -37,6 +37,8 @@ mod sort;
 mod sql;
 #[cfg(test)]
 mod statements;
+mod trace_filter;
+pub mod traces;
 mod tree;
 
 pub use sql::Sql;

@@ -18,6 +18,7 @@ pub enum Operator {
     Ge,
     Like,
     ILike,
+    RLike,
     In,
     NotIn,
 }
@@ -38,6 +39,7 @@ impl Operator {
             ">=" => Self::Ge,
             "LIKE" => Self::Like,
             "ILIKE" => Self::ILike,
+            "RLIKE" => Self::RLike,
             "IN" => Self::In,
             "NOT IN" => Self::NotIn,
             _ => return None,
@@ -54,7 +56,7 @@ impl Operator {
             Self::Le => order.is_le(),
             Self::Gt => order.is_gt(),
             Self::Ge => order.is_ge(),
-            Self::Like | Self::ILike | Self::In | Self::NotIn => return None,
+            Self::Like | Self::ILike | Self::RLike | Self::In | Self::NotIn => return None,
         })
     }
 }

@@ -84,6 +84,9 @@ impl Sql {
         {
             return Err(invalid("LIKE pattern must not end with escape character"));
         }
+        if let (Operator::RLike, Value::Text(pattern)) = (operator, &value) {
+            self.dialect.check_regex(pattern)?;
+        }
         let plain = match operator {
             Operator::Eq => " = ",
             Operator::Ne => " <> ",
@@ -92,6 +95,7 @@ impl Sql {
             Operator::Gt => " > ",
             Operator::Ge => " >= ",
             Operator::Like => " LIKE ",
+            Operator::RLike => self.dialect.matches_regex(),
             Operator::ILike => {
                 let (before, between, after) = self.dialect.like_without_case();
                 return Ok(self.push(before).push(column).push(between).bind(value).push(after));

@@ -5,7 +5,8 @@ use super::logged_models::{Dataset, LoggedModelQuery, OrderBy};
 use super::model_versions::ModelVersionQuery;
 use super::registered_models::RegisteredModelQuery;
 use super::runs::RunQuery;
-use super::{Search, experiments, logged_models, model_versions, registered_models, runs};
+use super::traces::TraceQuery;
+use super::{Search, experiments, logged_models, model_versions, registered_models, runs, traces};
 use crate::db::{Dialect, Value};
 use api::{ErrorCode, ViewType};
 use insta::assert_snapshot;
@@ -394,8 +395,8 @@ fn a_field_may_be_ordered_by_once() {
 /// Text made of what filters are made of.
 fn filter_like() -> impl Strategy<Value = String> {
     let part = prop_oneof![
-        "metrics|params|tags|attributes|dataset|run_id|name|status|start_time|[.]|[a-z]{1,3}",
-        "=|!=|<|>=|LIKE|ILIKE|IN|NOT|AND|OR|AS|NULL|DESC|timestamp|;|,|::|:=|->|[*]|--|/[*]|[*]/",
+        "metrics|params|tags|attributes|dataset|run_id|name|status|start_time|span|metadata|feedback|text|[.]|[a-z]{1,3}",
+        "=|!=|<|>=|LIKE|ILIKE|RLIKE|IN|NOT|AND|OR|AS|NULL|DESC|timestamp|;|,|::|:=|->|[*]|--|/[*]|[*]/",
         "[0-9]{1,3}|-?[0-9][.][0-9]|1e5|'[a-z%]{0,3}'|\"[a-z]{0,3}\"|`[a-z ]{0,3}`|[('\")\\[\\]`\\\\]| |\n",
     ];
     prop::collection::vec(part, 0..24).prop_map(|parts| parts.concat())
@@ -450,6 +451,15 @@ proptest! {
             page_token: page_token.clone(),
         });
         check(versions.map(|search| search.into_search()));
+        for dialect in [Dialect::Postgres, Dialect::Sqlite] {
+            check(traces::compile(dialect, &TraceQuery {
+                experiment_ids: vec![1, 2],
+                filter: filter.clone(),
+                order_by: vec![clause.clone()],
+                max_results: 5,
+                page_token: page_token.clone(),
+            }));
+        }
         let order = OrderBy { field_name: &clause, ascending: true, dataset_name: None, dataset_digest: None };
         check(logged_models::compile(Dialect::Postgres, &LoggedModelQuery {
             experiment_ids: &[1, 2],

@@ -3,7 +3,7 @@
 use super::hosts::{Place, hosts};
 use super::password::{Password, Whose};
 use super::split::{Parameters, split};
-use super::tls::Tls;
+use super::tls::{Tls, TlsMode};
 use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -179,6 +179,16 @@ impl PostgresAddress {
         Ok(Self { config, hosts, password, tls })
     }
 
+    /// The names, addresses and socket folders of the hosts, for people.
+    pub fn host_names(&self) -> impl Iterator<Item = &str> {
+        self.hosts.iter().map(|place| place.host.as_str())
+    }
+
+    /// Whether it is looked at who signed the server's certificate.
+    pub fn checks_certificate(&self) -> bool {
+        matches!(self.tls.mode, TlsMode::VerifyCa | TlsMode::VerifyFull)
+    }
+
     /// The hosts, in the order in which to ask them.
     pub(crate) fn hosts(&self) -> &[Place] {
         &self.hosts
@@ -243,7 +253,7 @@ impl fmt::Debug for PostgresAddress {
 
 #[cfg(test)]
 mod tests {
-    use super::super::tls::{Roots, TlsMode};
+    use super::super::tls::Roots;
     use super::*;
 
     fn address(rest: &str, parts: &Parts, variables: &[(&str, &str)]) -> Result<PostgresAddress, String> {
