@@ -85,7 +85,7 @@ def test_tables_that_are_asked_for(engine: str, fleet: Fleet) -> None:
     _upgrade_by_mlflow(official)
     if engine == "sqlite":
         Path(uri.removeprefix("sqlite:///")).touch()
-    assert "the database is empty" in _run("db", "upgrade", uri, code=1)
+    assert "the database is empty" in _run("db", "check", uri, code=1)
     plan = _run("db", "upgrade", "--auth", "--plan", uri)
     assert "scorer_permissions" in plan and "Step 2 of 2" in plan
     _run("db", "upgrade", "--auth", uri)

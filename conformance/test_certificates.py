@@ -150,3 +150,18 @@ def test_what_is_tried_first(cluster: Cluster, database: str, tmp_path: Path, ro
         assert uses_tls(cluster, role) == expected
     finally:
         server.stop()
+
+
+@pytest.mark.parametrize("authority, accepted", [("ca", True), ("other", False)])
+def test_the_systems_authorities_are_those_of_a_variable(
+    cluster: Cluster, database: str, folder: Path, tmp_path: Path, authority: str, accepted: bool
+) -> None:
+    """Without an `sslrootcert` `SSL_CERT_FILE` says whom to trust, as it does for clouds and webhooks."""
+    uri = f"postgresql://postgres@localhost:{cluster.port}/{database}?sslmode=verify-full"
+    trust = {"SSL_CERT_FILE": str(folder / f"{authority}.pem"), "HOME": str(tmp_path)}
+    if accepted:
+        server = start_ferroflow(tmp_path, uri, trust)
+        assert answers(server) == 200
+        server.stop()
+    else:
+        assert "not signed by a CA that is trusted" in refused(tmp_path, uri, trust)

@@ -100,6 +100,22 @@ def test_a_killed_upgrade_is_finished_by_the_next(old: OldDatabases) -> None:
     _assert_same(uri, official)
 
 
+def test_an_empty_database_gets_the_schema(engine: str, fleet: Fleet) -> None:
+    """Several Jobs may come upon it at once; a server that must not migrate finds it as one that may has made its own."""
+    uri = fleet.database(engine, "empty")
+    if engine == "sqlite":
+        Path(uri.removeprefix("sqlite:///")).touch()
+    assert "the database is empty" in _run("db", "check", uri, code=1)
+    processes = [_start("db", "upgrade", uri) for _ in range(3)]
+    said = [process.communicate(timeout=TIMEOUT)[1] for process in processes]
+    assert [process.returncode for process in processes] == [0] * 3, said
+    assert any("database migration of an empty database" in text for text in said), said
+    assert "nothing to do" in _run("db", "upgrade", uri)
+    _run("db", "check", uri)
+    own, made = read_schema(uri), read_schema(fleet.candidate(engine).backend_uri)
+    assert (own.version, own.tables, own.others) == (made.version, made.tables, made.others)
+
+
 def test_several_at_once(old: OldDatabases) -> None:
     uri, official = _both(old, OLDEST)
     processes = [_start("db", "upgrade", uri) for _ in range(4)]

@@ -125,7 +125,6 @@ def test_notes_of_the_deployment() -> None:
         (ROUTE, "Nobody is asked for a password: see basicAuth"),
         (INGRESS, "ingress-nginx has had no releases since March 2026"),
         (INGRESS, "networkPolicy.allowFrom names who may"),
-        (merged(POSTGRES, {"backendStore": {"databaseMigration": True}, "migration": {"mode": "init"}}), "refuses an empty database"),
     ],
 )
 def test_notes_say_what_to_know(values: dict, words: str) -> None:

@@ -24,9 +24,6 @@
 {{- if and .Values.artifactRoot.proxiedArtifactStorage (include "ferroflow.hasLocalArtifacts" .) (not .Values.persistence.enabled) }}
 - Artifacts are gone with the pod: enable a storage in artifactRoot, or persistence.enabled.
 {{- end }}
-{{- if and .Values.backendStore.databaseMigration (eq .Values.migration.mode "init") (not .Values.image.official) }}
-- migration.mode=init: `ferroflow db upgrade` refuses an empty database. Use migration.mode=server for a first install.
-{{- end }}
 {{- if and .Values.backendStore.postgres.enabled .Values.backendStore.postgres.password }}
 - The database's password is in the values of this release. A Secret is a better place: backendStore.existingDatabaseSecret.
 {{- end }}

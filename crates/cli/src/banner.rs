@@ -1,11 +1,12 @@
 //! The lines that say what runs.
 
 use crate::config::ServerOptions;
+use crate::migration::Outcome;
 use server::Settings;
 use std::fmt::Write;
 use std::net::SocketAddr;
 use std::time::Duration;
-use store::schema::{self, Prepared};
+use store::schema;
 use store::uri::DatabaseUri;
 
 /// What a start found and made.
@@ -15,14 +16,14 @@ pub struct Facts<'a> {
     pub database: &'a DatabaseUri,
     /// That of registered models, if it is another one.
     pub registry: Option<&'a DatabaseUri>,
-    pub prepared: Prepared,
+    pub schema: Outcome,
     pub address: SocketAddr,
     pub took: Duration,
 }
 
 /// The lines, with colours or without.
 pub fn lines(facts: &Facts, colours: bool) -> String {
-    let Facts { options, settings, database, registry, prepared, address, took } = facts;
+    let Facts { options, settings, database, registry, schema, address, took } = facts;
     let (bold, dim, plain) = if colours { ("\x1b[1m", "\x1b[2m", "\x1b[0m") } else { ("", "", "") };
     let everywhere = address.ip().is_unspecified();
     let mut text = format!(
@@ -39,7 +40,7 @@ pub fn lines(facts: &Facts, colours: bool) -> String {
         "address",
         format!("{bold}{url}{plain}{}", if everywhere { ", and every network interface" } else { "" }),
     );
-    let made = if *prepared == Prepared::Created { "created" } else { "existing" };
+    let made = if *schema == Outcome::Created { "created" } else { "existing" };
     line("database", format!("{}, {made}, schema revision {}", database.display(), schema::HEAD));
     if let Some(registry) = registry {
         line("registry", registry.display().to_string());

@@ -21,6 +21,11 @@ use clap::{Parser, Subcommand};
 use config::ServerOptions;
 use std::process::ExitCode;
 
+/// musl's own makes threads take turns: with it, reads are answered at a third to a fifth of the speed.
+#[cfg(target_env = "musl")]
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 const EXAMPLES: &str = "\
 Examples:
   ferroflow server           SQLite in ./mlflow.db, artifacts in ./mlartifacts, on port 5000

@@ -14,6 +14,17 @@ pub enum Show {
     Terminal,
 }
 
+/// What a start did to the schema.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Outcome {
+    /// It was made: the database was empty.
+    Created,
+    /// It came from an older revision.
+    Migrated,
+    /// Nothing.
+    Unchanged,
+}
+
 /// Brings the database to our revisions.
 ///
 /// # Errors
@@ -27,6 +38,12 @@ pub async fn run(uri: &DatabaseUri, auth: Auth, show: Show) -> Result<(), Schema
     }
     for Upgraded { chain, from, steps } in done? {
         let (to, took) = (chain.head(), began.elapsed().as_secs_f64());
+        let Some(from) = from else {
+            tracing::info!(
+                "database migration of an empty database to {to}: its schema was made in {took:.3} s"
+            );
+            continue;
+        };
         match (chain, steps) {
             (Chain::Tracking, 0) => {
                 tracing::info!("the database is at schema revision {to} already; there is nothing to do");
@@ -43,6 +60,23 @@ pub async fn run(uri: &DatabaseUri, auth: Auth, show: Show) -> Result<(), Schema
         }
     }
     Ok(())
+}
+
+/// Says that a start had nothing to migrate: whoever looks for the migration in a server's log finds what became of it.
+pub fn say_none(outcome: Outcome) {
+    let to = schema::HEAD;
+    match outcome {
+        Outcome::Created => {
+            tracing::info!(
+                "database migration: none, the database was empty and got the schema of revision {to}"
+            );
+        }
+        Outcome::Unchanged => {
+            tracing::info!("database migration: none, the schema is at revision {to} already");
+        }
+        // It has said so itself.
+        Outcome::Migrated => {}
+    }
 }
 
 fn report(progress: Progress, counts: bool) {

@@ -2,6 +2,7 @@
 //! server that listens and is not ready; what does not is one sentence and the end.
 
 use crate::config::ServerOptions;
+use crate::migration::Outcome;
 use crate::retry::{Retry, TRY, with_jitter};
 use crate::start::Failure;
 use crate::{banner, log, migration};
@@ -41,7 +42,7 @@ enum For {
 ///
 /// # Errors
 /// [`Failure`], where waiting would not help.
-pub async fn open(opening: &Opening<'_>) -> Result<(Db, Prepared), Failure> {
+pub async fn open(opening: &Opening<'_>) -> Result<(Db, Outcome), Failure> {
     let mut opened = None;
     let mut waiting: Option<(For, Retry)> = None;
     loop {
@@ -74,7 +75,7 @@ async fn attempt(
     opening: &Opening<'_>,
     opened: &mut Option<Db>,
     waited: Option<&Retry>,
-) -> Result<(Db, Prepared), SchemaError> {
+) -> Result<(Db, Outcome), SchemaError> {
     let Opening { options, database, gate, .. } = opening;
     let db = match opened {
         Some(db) => db,
@@ -91,15 +92,19 @@ async fn attempt(
         }
     };
     let prepare = || schema::prepare(db, opening.artifact_root.to_owned(), opening.now_ms);
-    let prepared = match prepare().await {
+    let outcome = match prepare().await {
         Err(SchemaError::Older { .. }) if !options.data.no_database_migration => {
             gate.explain(DatabaseReport::migrating());
             migration::run(database, Auth::Leave, migration::Show::Log).await?;
-            prepare().await?
+            prepare().await?;
+            Outcome::Migrated
         }
-        prepared => prepared?,
+        prepared => match prepared? {
+            Prepared::Created => Outcome::Created,
+            Prepared::Present => Outcome::Unchanged,
+        },
     };
-    Ok((db.clone(), prepared))
+    Ok((db.clone(), outcome))
 }
 
 fn sentence(database: &DatabaseUri, is_open: bool, error: &SchemaError) -> String {

@@ -2,7 +2,7 @@
 
 use crate::config::ServerOptions;
 use crate::opening::{self, Opening};
-use crate::{banner, log};
+use crate::{banner, log, migration};
 use artifacts::{ABANDONED_AFTER, Environment, Fault, LocalStore, Store, Stores};
 use server::listen::{self, End};
 use server::{App, Clock, Gate, Settings, webhooks};
@@ -87,7 +87,7 @@ async fn run(options: &ServerOptions, started: Instant) -> Result<End, Failure> 
         let clock = Clock::default();
         let (artifact_root, now_ms) = (settings.artifact_root.as_str(), (clock.0)());
         let place = |database| Opening { options, database, artifact_root, now_ms, gate: &gate, address };
-        let (db, prepared) = opening::open(&place(&database)).await?;
+        let (db, schema) = opening::open(&place(&database)).await?;
         let registry_db = match &registry {
             Some(registry) => Some(opening::open(&place(registry)).await?.0),
             None => None,
@@ -98,11 +98,12 @@ async fn run(options: &ServerOptions, started: Instant) -> Result<End, Failure> 
             settings: &settings,
             database: &database,
             registry: registry.as_ref(),
-            prepared,
+            schema,
             address,
             took,
         };
         drop(io::stderr().write_all(banner::lines(&facts, log::has_colours()).as_bytes()));
+        migration::say_none(schema);
         for warning in options.security.warnings() {
             tracing::warn!("{warning}");
         }

@@ -57,7 +57,9 @@ pub enum SchemaError {
         found: String,
     },
     /// The database has no tables yet.
-    #[error("the database is empty; `ferroflow server` makes its schema at the first start")]
+    #[error(
+        "the database is empty; `ferroflow server` makes its schema at the first start, and `ferroflow db upgrade` does"
+    )]
     Empty,
     /// A step failed, and was undone.
     #[error(
@@ -124,12 +126,17 @@ const SET_REVISION: &str = "INSERT INTO alembic_version (version_num) VALUES ($1
 /// Creates the schema if the database is still empty. Several servers may start on one empty database at once; one creates
 /// the schema, the others wait and find it.
 async fn create(tx: &mut Tx<'_>) -> Result<(Prepared, State)> {
+    // On SQLite the writer thread holds the file's write lock already.
+    if tx.dialect() == Dialect::Postgres {
+        tx.all(LOCK, &[], |_| Ok(())).await?;
+    }
+    create_alone(tx).await
+}
+
+/// The same for whoever is alone already.
+pub(crate) async fn create_alone(tx: &mut Tx<'_>) -> Result<(Prepared, State)> {
     let schema = match tx.dialect() {
-        Dialect::Postgres => {
-            tx.all(LOCK, &[], |_| Ok(())).await?;
-            POSTGRES
-        }
-        // The writer thread holds the file's write lock already.
+        Dialect::Postgres => POSTGRES,
         Dialect::Sqlite => SQLITE,
     };
     let found = state::read(tx, Chain::Tracking).await?;

@@ -64,6 +64,11 @@ impl State {
 }
 
 impl Found {
+    /// Whether the database has no tables at all.
+    pub fn is_empty(&self) -> bool {
+        self.tracking == State::Empty && self.auth == State::Empty
+    }
+
     /// The chains of this database, and how many of their steps are done. A database of users and permissions need not hold
     /// anything else.
     ///

@@ -1,7 +1,7 @@
 //! Brings a database from an older revision to ours: one transaction a step, each of which sets the revision too, so that
 //! whatever ends the process leaves a database at some revision, and the next run goes on from there.
 
-use super::{Auth, Chain, Found, SchemaError, State, Step, state};
+use super::{Auth, Chain, Found, Prepared, SchemaError, State, Step, indexes, state};
 use crate::db::{Alter, Tx};
 use crate::error::Result;
 use crate::uri::DatabaseUri;
@@ -28,8 +28,8 @@ pub enum Progress {
 pub struct Upgraded {
     /// The tables.
     pub chain: Chain,
-    /// The revision it started from.
-    pub from: &'static str,
+    /// The revision it started from; none if there were no tables.
+    pub from: Option<&'static str>,
     /// How many steps it took; none if the database was there already.
     pub steps: usize,
 }
@@ -46,7 +46,8 @@ pub async fn inspect(uri: &DatabaseUri) -> Outcome<Found> {
     Ok(alter.step(|tx| Box::pin(state::read_all(tx))).await?)
 }
 
-/// Brings the database to the revisions of MLflow 3.7.0. Several processes may do so at once: one works, the others wait and
+/// Brings the database to the revisions of MLflow 3.7.0; an empty one gets the schema at once, so that a server which may not
+/// make tables finds them, unless users and permissions are all that was asked for. Several processes may do so at once: one works, the others wait and
 /// find it done. Answers what was done to each chain that the database has.
 ///
 /// # Errors
@@ -65,11 +66,22 @@ pub async fn upgrade(
 
 async fn run_all(alter: &mut Alter, auth: Auth, report: Report) -> Outcome<Vec<Upgraded>> {
     let found = alter.step(|tx| Box::pin(state::read_all(tx))).await?;
+    if found.is_empty() && auth != Auth::Make {
+        return Ok(vec![create(alter).await?]);
+    }
     let mut all = Vec::new();
     for (chain, first) in found.chains(auth)? {
         all.push(run(alter, chain, first, &report).await?);
     }
     Ok(all)
+}
+
+async fn create(alter: &mut Alter) -> Outcome<Upgraded> {
+    let (prepared, _) = alter.step(|tx| Box::pin(super::create_alone(tx))).await?;
+    if prepared == Prepared::Created {
+        alter.step(|tx| Box::pin(indexes::create_fresh(tx))).await?;
+    }
+    Ok(Upgraded { chain: Chain::Tracking, from: None, steps: Chain::Tracking.steps().len() })
 }
 
 async fn run(alter: &mut Alter, chain: Chain, first: usize, report: &Report) -> Outcome<Upgraded> {
@@ -80,7 +92,7 @@ async fn run(alter: &mut Alter, chain: Chain, first: usize, report: &Report) -> 
         steps += usize::from(taken.map_err(|error| SchemaError::Step { step, error })?);
         at = alter.step(move |tx| Box::pin(state::read(tx, chain))).await?.steps_done(chain)?;
     }
-    Ok(Upgraded { chain, from: chain.revision_after(first), steps })
+    Ok(Upgraded { chain, from: Some(chain.revision_after(first)), steps })
 }
 
 /// Takes a step, unless another process has: on SQLite they take turns.
