@@ -2,12 +2,14 @@
 
 use super::chart::{self, Chart};
 use super::node::Node;
-use super::path::{self, Leaf, Path};
+use super::path::{self, Leaf, Path, Step};
 use super::report;
 use super::rules::{self, Action, Conversion, Fate};
 use proptest::prelude::*;
 
 const SEED: &str = include_str!("samples/seed.yaml");
+/// The keys that ours has; `any` stands for whatever is below.
+const KEYS: &str = include_str!("../../../../charts/ferroflow/files/known-keys.yaml");
 const CHARTS: [Chart; 3] = [Chart::Community, Chart::Official, Chart::Bitnami];
 
 fn convert(chart: Chart, file: &Node) -> Conversion {
@@ -33,6 +35,10 @@ fn check(file: &Node, chart: Chart, conversion: &Conversion, advice: &[String]) 
     let summary = report::summary(chart, conversion, advice);
     let summary = summary.split_whitespace().collect::<Vec<_>>().join(" ");
     let printed = Node::read(&text).map_err(TestCaseError::fail)?;
+    let keys = Node::read(KEYS).map_err(TestCaseError::fail)?;
+    for Leaf { path, .. } in path::leaves(&conversion.values) {
+        prop_assert!(is_known(&keys, &path.0), "{} is no key of the chart", path);
+    }
     for (Leaf { path, .. }, fate) in &conversion.fates {
         match fate {
             Fate::Carried { to, value: Some(new) } => {
@@ -52,6 +58,21 @@ fn check(file: &Node, chart: Chart, conversion: &Conversion, advice: &[String]) 
         }
     }
     Ok(())
+}
+
+fn is_known(keys: &Node, path: &[Step]) -> bool {
+    match (keys, path.split_first()) {
+        (Node::Text(any), _) => any == "any",
+        (Node::Map(_), Some((Step::Key(key), rest))) => {
+            keys.get(key).is_some_and(|keys| is_known(keys, rest))
+        }
+        (Node::List(items), Some((Step::Index(_), rest))) => {
+            items.first().is_some_and(|keys| is_known(keys, rest))
+        }
+        // A map or a list that is empty, or something else, which the chart's schema says.
+        (_, None) => true,
+        _ => false,
+    }
 }
 
 #[test]
