@@ -16,7 +16,6 @@ NOT_YET: dict[str, tuple[str, ...]] = {
         "* /*api/3.0/mlflow/traces/calculate-filter-correlation",
         "* /*api/3.0/mlflow/traces/delete-traces",
         "* /*api/3.0/mlflow/traces/get",
-        "GET /ajax-api/2.0/mlflow/get-trace-artifact",
     ),
     "assessments": ("* /*api/3.0/mlflow/traces/<trace_id>/assessments*",),
     "OTLP": ("POST /v1/traces",),

@@ -229,14 +229,25 @@ def _resolved_folder_is_not_shown(difference: Difference) -> bool:
 
 
 def _text_is_no_number(difference: Difference) -> bool:
-    message = difference.candidate.message()
-    return difference.candidate.status == 400 and message.startswith("Expected numeric value type for numeric attribute: version_number")
+    wanted = r"Expected numeric value type for numeric attribute: (version_number|timestamp_ms)\."
+    return difference.candidate.status == 400 and re.match(wanted, difference.candidate.message()) is not None
 
 
 def _list_is_no_value(difference: Difference) -> bool:
     is_search = difference.route.endswith(("mlflow/traces", "traces/search"))
     message = difference.candidate.message()
     return is_search and difference.official.status == 200 and message.startswith("Lists of values can only be used with")
+
+
+def _regular_expression_is_refused(difference: Difference) -> bool:
+    return difference.official.status == 200 and difference.candidate.message().startswith("RLIKE expects a regular expression: ")
+
+
+def _every_run_counts(difference: Difference) -> bool:
+    body = difference.request.body
+    text = str(body.get("filter") if isinstance(body, dict) else dict(difference.request.query).get("filter"))
+    is_search = difference.route.endswith(("mlflow/traces", "traces/search")) and difference.official.status == difference.candidate.status == 200
+    return is_search and (text.count("run_id = ") > 1 or text == "run_id = ''")
 
 
 def _headers_of_a_refusal(difference: Difference) -> bool:
@@ -401,9 +412,19 @@ WANTED: tuple[Wanted, ...] = (
         _latest_is_the_newest,
     ),
     Wanted(
-        "a version's number is compared with numbers",
+        "a number is compared with numbers",
         "The official server leaves a text that is no number to the database: SQLite says that it is larger.",
         _text_is_no_number,
+    ),
+    Wanted(
+        "what is no regular expression is refused",
+        "The official server finds nothing with it on SQLite, and fails in PostgreSQL.",
+        _regular_expression_is_refused,
+    ),
+    Wanted(
+        "every run that a search for traces names counts",
+        "The official server looks at the last one only, and not at one without a name.",
+        _every_run_counts,
     ),
     Wanted(
         "a list of values is compared by IN",

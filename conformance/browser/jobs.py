@@ -8,7 +8,7 @@ import mlflow
 from playwright.sync_api import Locator, expect
 
 from browser.data import LONG_METRIC, LONG_METRIC_POINTS, MODEL, PROMPT, Data
-from browser.watch import Visitor
+from browser.watch import LONGEST_PAGE_S, Visitor
 
 Job = Callable[[Visitor, Data], None]
 
@@ -177,7 +177,8 @@ def charts_in_linear_and_log_scale(visitor: Visitor, data: Data) -> None:
     visitor.open(f"#/experiments/{data.churn}/runs/{data.children[0]}/model-metrics")
     page.get_by_placeholder("Search metric charts").fill(LONG_METRIC)
     plot = page.locator(".js-plotly-plot")
-    expect(plot).to_have_count(1)
+    # It is asked for only now, and the official server needs as long for it as for a page.
+    expect(plot).to_have_count(1, timeout=1000 * LONGEST_PAGE_S)
     visitor.settle()
     for scale in ("linear", "log"):
         visitor.picture(f"chart-{scale}")

@@ -39,6 +39,35 @@ def write_traces(pair: Pair, experiment: str, traces: list[Trace]) -> list[str]:
     return ids
 
 
+def set_trace_tags(pair: Pair, trace_id: str, tags: dict[str, str | None]) -> None:
+    """Sets tags of a trace in both databases; `None` deletes one."""
+    for uri in pair.backend_uris:
+        for key, value in tags.items():
+            if value is None:
+                _store(uri).delete_trace_tag(trace_id, key)
+            else:
+                _store(uri).set_trace_tag(trace_id, key, value)
+
+
+def write_spans(pair: Pair, experiment: str, trace_id: str, contents: list[str]) -> None:
+    """Writes spans to both databases as they come: the first without a parent, the others begin in reverse order."""
+    for side, uri in enumerate(pair.backend_uris):
+        with _store(uri).ManagedSessionMaker() as session:
+            for number, content in enumerate(contents):
+                session.add(
+                    SqlSpan(
+                        trace_id=trace_id,
+                        experiment_id=int(pair.value(experiment, side)),
+                        span_id=f"span-{number}",
+                        parent_span_id="span-0" if number else None,
+                        name="span",
+                        status="OK",
+                        start_time_unix_nano=100 - number,
+                        content=content,
+                    )
+                )
+
+
 @cache
 def _store(uri: str) -> SqlAlchemyStore:
     return SqlAlchemyStore(uri, "mlflow-artifacts:/")

@@ -17,6 +17,7 @@ pub mod promptlab;
 pub mod registered_models;
 pub mod request;
 pub mod runs;
+pub mod spans;
 pub mod traces;
 pub mod uri;
 pub mod validate;

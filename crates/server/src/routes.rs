@@ -46,6 +46,8 @@ pub enum On {
     Experiments,
     /// The experiment of each of `locations`; those that may not be read are left out.
     Locations,
+    /// The experiment of the trace `request_id`.
+    Trace,
     /// The experiment of `run_id` or `run_uuid`.
     Run,
     /// The experiments of every one of `run_ids` or `run_id`.
@@ -127,6 +129,7 @@ pub fn table() -> Vec<Route> {
     use Needs::{Admin, Edit, Manage, Nothing, Read, User};
     use On::{
         ArtifactPath, Experiment, ExperimentName, Experiments, Locations, LoggedModel, RegisteredModel, Run, Runs,
+        Trace,
     };
     vec![
         route(M::GET,  "health",  health::health,  Nothing).at_root().always(),
@@ -210,6 +213,7 @@ pub fn table() -> Vec<Route> {
 
         route(M::GET,  "2.0/mlflow/traces",        traces::search_v2, Read(Experiments)),
         route(M::POST, "3.0/mlflow/traces/search", traces::search_v3, Read(Locations)),
+        route(M::GET,  "2.0/mlflow/get-trace-artifact", traces::artifact, Read(Trace)).ajax_only().moves_files(),
 
         // Each field of a query needs what its REST route does: `graphql::Root::needs`.
         route(M::GET,  "graphql", graphql::query, User).at_root(),

@@ -16,6 +16,7 @@ pub mod registered_models;
 pub mod runs;
 pub mod schema;
 pub mod search;
+pub mod spans;
 pub mod traces;
 pub mod uri;
 pub mod way;

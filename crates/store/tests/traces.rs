@@ -1,11 +1,13 @@
-//! Searching traces, on both engines.
+//! Searching traces and finding their spans, on both engines.
 
 mod common;
 
 use api::{Assessment, TraceInfo, TraceState};
 use common::for_each_engine;
+use store::Error;
 use store::db::Db;
 use store::search::traces::TraceQuery;
+use store::spans::{self, Spans};
 use store::traces::{self, Part};
 
 const ALL: [Part; 4] = [Part::Info, Part::Metadata, Part::Tags, Part::Assessments];
@@ -135,6 +137,30 @@ async fn orders_are_the_same_page_by_page() {
         }
         let twice = search(&db, query("", &["timestamp", "timestamp_ms DESC"], 2, "")).await.unwrap_err();
         assert!(twice.to_string().contains("duplicate fields"), "{twice}");
+    })
+    .await;
+}
+
+const PLACES: &str = "
+    INSERT INTO trace_tags (request_id, key, value)
+    VALUES ('tr-1', 'mlflow.trace.spansLocation', 'TRACKING_STORE'), ('tr-1', 'mlflow.artifactLocation', 's3://unused'),
+           ('tr-2', 'mlflow.artifactLocation', 's3://bucket/2');
+    INSERT INTO spans (trace_id, experiment_id, span_id, parent_span_id, status, start_time_unix_nano, content)
+    VALUES ('tr-1', 0, 'child-2', 's', 'OK', 3, 'third'), ('tr-1', 0, 'child-1', 's', 'OK', 0, 'second');";
+
+#[tokio::test]
+async fn spans_are_where_their_trace_says() {
+    for_each_engine(async |db| {
+        fill(&db).await;
+        db.write(|tx| Box::pin(tx.script(PLACES))).await.expect("places");
+        let find = async |id: &'static str| db.read(move |tx| Box::pin(spans::find(tx, id))).await;
+        let Ok(Spans::Here(contents)) = find("tr-1").await else { panic!("no spans in the database") };
+        assert!(contents[0].contains("gpt-4"), "{contents:?}");
+        assert_eq!(contents[1..], ["second", "third"]);
+        assert_eq!(find("tr-2").await.unwrap(), Spans::InFile(Some("s3://bucket/2".to_owned())));
+        assert_eq!(find("tr-3").await.unwrap(), Spans::InFile(None));
+        let Err(Error::Api(error)) = find("tr-9").await else { panic!("a trace that is not there") };
+        assert_eq!(error.message, "Trace with ID tr-9 is not found.");
     })
     .await;
 }

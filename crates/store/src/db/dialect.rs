@@ -108,8 +108,8 @@ impl Dialect {
         }
     }
 
-    /// What stands between a column and a regular expression that is to be found in it. On SQLite it is a function of ours
-    /// ([`super::sqlite`]).
+    /// What stands between a column and a regular expression that is to be found in it. On SQLite it is a function of ours,
+    /// which `db/sqlite.rs` adds.
     pub fn matches_regex(self) -> &'static str {
         match self {
             Self::Postgres => " ~ ",
