@@ -20,9 +20,10 @@ pub fn under(name: &'static str, command: Command) -> Command {
         return command;
     }
     let command = command.name(name).bin_name(name);
-    said_by(name, command).mut_subcommand("ui", |ui| {
-        ui.mut_subcommand("install", |install| install.override_usage("mlflow ui install [OPTIONS]"))
-    })
+    // Only a command that is complete says its usage.
+    let mut complete = command.clone();
+    complete.build();
+    said_by(name, command, &mut complete)
 }
 
 /// What `--version` answers: under MLflow's name the line that its command line prints, which charts and scripts take apart.
@@ -34,19 +35,27 @@ pub fn version(name: &str) -> String {
     }
 }
 
-fn said_by(name: &'static str, command: Command) -> Command {
+fn said_by(name: &'static str, command: Command, complete: &mut Command) -> Command {
     let here = |text: &clap::builder::StyledStr| text.to_string().replace("ferroflow ", &format!("{name} "));
     let after = command.get_after_help().map(here);
+    // A usage of its own still names the binary as it is written.
+    let usage = complete.render_usage().to_string();
+    let usage = usage.strip_prefix("Usage: ").filter(|usage| usage.starts_with("ferroflow "));
+    let usage = usage.map(|usage| usage.replace("ferroflow ", &format!("{name} ")));
     let about = command.get_about().map(here);
     let long_about = command.get_long_about().map(here);
     let command = after.into_iter().fold(command, |command, text| command.after_help(text));
+    let command = usage.into_iter().fold(command, |command, text| command.override_usage(text));
     let command = about.into_iter().fold(command, |command, text| command.about(text));
     let command = long_about.into_iter().fold(command, |command, text| command.long_about(text));
     let command = command.mut_args(|arg| match arg.get_help().map(here) {
         Some(help) => arg.help(help),
         None => arg,
     });
-    command.mut_subcommands(|command| said_by(name, command))
+    command.mut_subcommands(|command| match complete.find_subcommand_mut(command.get_name()) {
+        Some(complete) => said_by(name, command, complete),
+        None => command,
+    })
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! The official chart. Only keys whose meaning is certain are carried over; the rest is left, and said to be.
 
 use super::node::Node;
-use super::path::{Leaf, Path, Step};
+use super::path::{Leaf, Path};
 use super::rules::Action::{Ask, Left, Refused, Same, To};
 use super::rules::{Added, Fate, Rule, rule};
 use super::shared;
@@ -56,9 +56,9 @@ const POD: &[Rule] = &[
     rule("podSecurityContext.**", "{}", Same),
     rule("securityContext.**", "{}", Same),
     rule("resources.**", "{}", Same),
-    rule("startupProbe.**", "{}", Ask(probe)),
-    rule("livenessProbe.**", "{}", Ask(probe)),
-    rule("readinessProbe.**", "{}", Ask(probe)),
+    rule("startupProbe.**", "{}", Ask(shared::probe)),
+    rule("livenessProbe.**", "{}", Ask(shared::probe)),
+    rule("readinessProbe.**", "{}", Ask(shared::probe)),
     rule("nodeSelector.**", "{}", Same),
     rule("tolerations.**", "[]", Same),
     rule("affinity.**", "{}", Same),
@@ -80,8 +80,8 @@ const ACCESS: &[Rule] = &[
     rule("ingress.enabled", "false", Same),
     rule("ingress.className", "''", Same),
     rule("ingress.annotations.**", "{}", Same),
-    rule("ingress.hosts.**", "", Same),
-    rule("ingress.tls.**", "[]", Same),
+    rule("ingress.hosts.**", "", Ask(shared::host)),
+    rule("ingress.tls.**", "[]", Ask(shared::tls)),
     rule("networkPolicy.enabled", "", Same),
     rule("networkPolicy.additionalEgressRules.**", "[]", To("networkPolicy.egress.extra")),
     rule(
@@ -134,19 +134,6 @@ fn postgres(uri: &str) -> Option<Node> {
     parts.extend(given.map(|(key, text)| (key.to_owned(), Node::Text(text.to_owned()))));
     parts.push(("port".to_owned(), Node::Int(port.parse().ok()?)));
     Some(Node::Map(parts))
-}
-
-/// What ours lets be said of a probe is its timing.
-fn probe(leaf: &Leaf, _: &Node) -> Fate {
-    const TIMES: [&str; 4] = ["initialDelaySeconds", "periodSeconds", "timeoutSeconds", "failureThreshold"];
-    match leaf.path.0.as_slice() {
-        [_, Step::Key(key)] if TIMES.contains(&key.as_str()) => Fate::moved(leaf, leaf.path.clone()),
-        [_, Step::Key(key)] if key == "enabled" && leaf.value == Node::Bool(true) => Fate::Default,
-        [_, Step::Key(key), ..] if key == "httpGet" => Fate::Replaced(
-            "the chart asks /livez and /readyz, which know of the database and the storage".into(),
-        ),
-        _ => Fate::left("of a probe only the times can be said"),
-    }
 }
 
 fn env(leaf: &Leaf, file: &Node) -> Fate {

@@ -89,6 +89,8 @@ pub fn convert(file: &Node, tables: &[&[Rule]], added: Vec<Added>) -> Conversion
     let rules = || tables.iter().copied().flatten();
     let fate = |leaf: &Leaf| match rules().find_map(|rule| Some((rule, rule.rest(&leaf.path)?))) {
         Some((rule, rest)) => rule.fate(leaf, rest, file),
+        // A section of which nothing is said.
+        None if is_nothing(&leaf.value) && rules().any(|rule| rule.is_below(&leaf.path)) => Fate::Default,
         None => Fate::Left(unknown(&leaf.path, rules())),
     };
     let mut fates: Vec<_> = path::leaves(file)
@@ -135,7 +137,18 @@ fn put_all(fates: &mut [(Leaf, Fate)]) -> Node {
     values
 }
 
+fn is_nothing(value: &Node) -> bool {
+    matches!(value, Node::Null | Node::Map(_)) && value.is_empty()
+}
+
 impl Rule {
+    /// Whether the rule is for keys below this path.
+    fn is_below(&self, path: &Path) -> bool {
+        let mut keys = self.keys.split('.');
+        path.0.iter().all(|step| matches!(step, Step::Key(key) if keys.next() == Some(key)))
+            && keys.next().is_some()
+    }
+
     /// The steps that follow the rule's own keys, if it is for this path.
     fn rest<'a>(&self, path: &'a Path) -> Option<&'a [Step]> {
         let (keys, open) = match self.keys.strip_suffix(".**") {
@@ -252,6 +265,7 @@ mod tests {
         rule("annotations.**", "{}", Action::To("meta.annotations")),
         rule("context.**", "{user: 1001, drop: []}", Action::Same),
         rule("mysql.**", "", Action::Refused { on: "mysql.enabled", why: "no MySQL" }),
+        rule("more.deep.keys", "", Action::Same),
         rule("name", "", Action::To("meta.name")),
         rule("title", "", Action::To("meta.name")),
     ];
@@ -280,6 +294,12 @@ mod tests {
     }
 
     #[test]
+    fn an_empty_section_says_nothing() {
+        let (found, values) = fates("{mysql: , more: {deep: {}}}");
+        assert_eq!((found, values), (vec![Fate::Off, Fate::Default], Node::Map(Vec::new())));
+    }
+
+    #[test]
     fn what_has_no_place_is_left() {
         for (file, word) in [
             ("{prot: 1}", "is port meant?"),
@@ -287,6 +307,7 @@ mod tests {
             ("{port: {a: 1}}", "no such key"),
             ("{name: a, title: b}", "meta.name is said by another value"),
             ("{context: {user: ~}}", "null takes away"),
+            ("{mysqll: {}}", "is mysql meant?"),
         ] {
             let (found, _) = fates(file);
             let Some(Fate::Left(why)) = found.last() else { panic!("{file}: {found:?}") };

@@ -16,6 +16,8 @@ const MLFLOW_IMAGES: [&str; 5] =
 const NOT_OURS: &str = "this image is not known to be MLflow's, and Ferroflow is not in it; put the chart's image into your registry \
                         and name that";
 
+const NO_PROBE: &str = "the probes ask /livez and /readyz; of them only the times can be said: startupProbe, livenessProbe, readinessProbe";
+
 /// Whether a repository is one of MLflow's image, whichever the registry.
 pub fn is_mlflow_image(repository: &str) -> bool {
     MLFLOW_IMAGES.iter().any(|name| {
@@ -58,6 +60,56 @@ pub fn tag(leaf: &Leaf, file: &Node) -> Fate {
                 .into(),
         ),
         _ => Fate::Replaced("it goes with the image".into()),
+    }
+}
+
+/// What is said of a probe: its times. The key before the last one names the probe.
+pub fn probe(leaf: &Leaf, _: &Node) -> Fate {
+    const TIMES: [&str; 4] = ["initialDelaySeconds", "periodSeconds", "timeoutSeconds", "failureThreshold"];
+    let keys: Vec<_> = leaf
+        .path
+        .0
+        .iter()
+        .map(|step| match step {
+            Step::Key(key) => key.as_str(),
+            Step::Index(_) => "",
+        })
+        .collect();
+    let Some(at) = keys.iter().position(|key| key.ends_with("Probe")) else { return Fate::left(NO_PROBE) };
+    match &keys[at..] {
+        [probe, key] if TIMES.contains(key) => Fate::moved(leaf, Path::of(probe).key(key)),
+        [_, "enabled"] if leaf.value == Node::Bool(true) => Fate::Default,
+        [_, "successThreshold"] if leaf.value == Node::Int(1) => Fate::Default,
+        [_, "httpGet", ..] => Fate::Replaced(
+            "the chart asks /livez and /readyz, which know of the database and the storage".into(),
+        ),
+        _ => Fate::left(NO_PROBE),
+    }
+}
+
+/// A host of an Ingress: its name, and paths with their types.
+pub fn host(leaf: &Leaf, _: &Node) -> Fate {
+    const KEYS: &str = "a host has host and paths, and a path has path and pathType";
+    match leaf.path.0.get(2..).unwrap_or_default() {
+        [Step::Index(_), Step::Key(key)] if key == "host" => Fate::moved(leaf, leaf.path.clone()),
+        [Step::Index(_), Step::Key(key)] if key == "paths" && leaf.value.is_empty() => {
+            Fate::moved(leaf, leaf.path.clone())
+        }
+        [Step::Index(_), Step::Key(paths), Step::Index(_), Step::Key(key)]
+            if paths == "paths" && (key == "path" || key == "pathType") =>
+        {
+            Fate::moved(leaf, leaf.path.clone())
+        }
+        _ => Fate::left(KEYS),
+    }
+}
+
+/// The TLS of an Ingress: a Secret and its hosts.
+pub fn tls(leaf: &Leaf, _: &Node) -> Fate {
+    match leaf.path.0.get(2..).unwrap_or_default() {
+        [Step::Index(_), Step::Key(key)] if key == "secretName" => Fate::moved(leaf, leaf.path.clone()),
+        [Step::Index(_), Step::Key(key), ..] if key == "hosts" => Fate::moved(leaf, leaf.path.clone()),
+        _ => Fate::left("an item has secretName and hosts"),
     }
 }
 

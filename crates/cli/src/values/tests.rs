@@ -2,12 +2,14 @@
 
 use super::chart::{self, Chart};
 use super::node::Node;
-use super::path::{self, Leaf, Path};
+use super::path::{self, Leaf, Path, Step};
 use super::report;
 use super::rules::{self, Action, Conversion, Fate};
 use proptest::prelude::*;
 
 const SEED: &str = include_str!("samples/seed.yaml");
+/// The keys that ours has; `any` stands for whatever is below.
+const KEYS: &str = include_str!("../../../../charts/ferroflow/files/known-keys.yaml");
 const CHARTS: [Chart; 3] = [Chart::Community, Chart::Official, Chart::Bitnami];
 
 fn convert(chart: Chart, file: &Node) -> Conversion {
@@ -33,7 +35,11 @@ fn check(file: &Node, chart: Chart, conversion: &Conversion, advice: &[String]) 
     let summary = report::summary(chart, conversion, advice);
     let summary = summary.split_whitespace().collect::<Vec<_>>().join(" ");
     let printed = Node::read(&text).map_err(TestCaseError::fail)?;
-    for (Leaf { path, value }, fate) in &conversion.fates {
+    let keys = Node::read(KEYS).map_err(TestCaseError::fail)?;
+    for Leaf { path, .. } in path::leaves(&conversion.values) {
+        prop_assert!(is_known(&keys, &path.0), "{} is no key of the chart", path);
+    }
+    for (Leaf { path, .. }, fate) in &conversion.fates {
         match fate {
             Fate::Carried { to, value: Some(new) } => {
                 prop_assert_eq!(path::get(&printed, to), Some(new), "{} {}", path, text);
@@ -48,12 +54,25 @@ fn check(file: &Node, chart: Chart, conversion: &Conversion, advice: &[String]) 
                     prop_assert!(said.contains(&name) && said.contains(&why), "{}: {}", name, said);
                 }
             }
-            Fate::Replaced(_) | Fate::Default | Fate::Off => {
-                let _ = value;
-            }
+            Fate::Replaced(_) | Fate::Default | Fate::Off => {}
         }
     }
     Ok(())
+}
+
+fn is_known(keys: &Node, path: &[Step]) -> bool {
+    match (keys, path.split_first()) {
+        (Node::Text(any), _) => any == "any",
+        (Node::Map(_), Some((Step::Key(key), rest))) => {
+            keys.get(key).is_some_and(|keys| is_known(keys, rest))
+        }
+        (Node::List(items), Some((Step::Index(_), rest))) => {
+            items.first().is_some_and(|keys| is_known(keys, rest))
+        }
+        // A map or a list that is empty, or something else, which the chart's schema says.
+        (_, None) => true,
+        _ => false,
+    }
 }
 
 #[test]
@@ -251,16 +270,19 @@ fn any_file(chart: Chart) -> impl Strategy<Value = Node> {
         5 => prop::sample::select(known).prop_map(|keys| keys.trim_end_matches(".**").to_owned()),
         1 => "[a-zA-Z]{1,8}([.][a-zA-Z]{1,8}){0,2}",
     ];
-    prop::collection::vec((key, value), 0..30).prop_map(|entries| {
-        let mut file = Node::Map(Vec::new());
-        for (keys, value) in entries {
-            path::put(&mut file, &Path::of(&keys), value);
+    prop::collection::vec((key, value), 1..30).prop_map(|entries| {
+        let mut file = Node::Null;
+        for (n, (keys, value)) in entries.into_iter().enumerate() {
+            // A second one may have no place.
+            assert!(path::put(&mut file, &Path::of(&keys), value) || n > 0);
         }
         file
     })
 }
 
 proptest! {
+    #![proptest_config(ProptestConfig::with_cases(100))]
+
     #[test]
     fn no_value_disappears(file in prop::sample::select(CHARTS.to_vec()).prop_flat_map(|chart| (Just(chart), any_file(chart)))) {
         let (chart, file) = file;

@@ -164,12 +164,11 @@ fn extra_host(leaf: &Leaf, file: &Node) -> Fate {
 
 fn extra_tls(leaf: &Leaf, file: &Node) -> Fate {
     let before = usize::from(file.truth("tracking.ingress.tls") == Some(true));
-    match leaf.path.0.as_slice() {
-        [_, _, _, Step::Index(n), rest @ ..] => {
-            Fate::moved(leaf, Path::of("ingress.tls").index(before + n).then(rest))
-        }
-        _ => Fate::left("this is no list"),
-    }
+    let [_, _, _, Step::Index(n), rest @ ..] = leaf.path.0.as_slice() else {
+        return Fate::left("this is no list");
+    };
+    let to = Path::of("ingress.tls").index(before + n).then(rest);
+    shared::tls(&Leaf { path: to, value: leaf.value.clone() }, file)
 }
 
 fn egress(leaf: &Leaf, _: &Node) -> Fate {

@@ -20,8 +20,8 @@ pub const TABLE: &[Rule] = &[
     rule("tracking.host", "0.0.0.0", To("serverHost")),
     rule("tracking.containerPorts.http", "5000", To("service.containerPort")),
     rule("tracking.startupProbe.**", "", Ask(startup_probe)),
-    rule("tracking.livenessProbe.**", "", Ask(probe)),
-    rule("tracking.readinessProbe.**", "", Ask(probe)),
+    rule("tracking.livenessProbe.**", "", Ask(shared::probe)),
+    rule("tracking.readinessProbe.**", "", Ask(shared::probe)),
     rule("tracking.customStartupProbe.**", "{}", Left(OWN_PROBES)),
     rule("tracking.customLivenessProbe.**", "{}", Left(OWN_PROBES)),
     rule("tracking.customReadinessProbe.**", "{}", Left(OWN_PROBES)),
@@ -66,7 +66,8 @@ pub const TABLE: &[Rule] = &[
         "{}",
         Left("the server ends what it has begun by itself: preStopSleepSeconds, shutdownGraceSeconds"),
     ),
-    rule("tracking.updateStrategy.**", "{type: RollingUpdate}", To("strategy")),
+    rule("tracking.updateStrategy.type", "RollingUpdate", To("strategy.type")),
+    rule("tracking.updateStrategy.rollingUpdate.**", "{}", To("strategy.rollingUpdate")),
     rule("tracking.extraEnvVars.**", "[]", Ask(variable)),
     rule(
         "tracking.extraEnvVarsCM",
@@ -124,20 +125,8 @@ pub const TABLE: &[Rule] = &[
 
 fn startup_probe(leaf: &Leaf, file: &Node) -> Fate {
     match file.truth("tracking.startupProbe.enabled") {
-        Some(true) => probe(leaf, file),
+        Some(true) => shared::probe(leaf, file),
         _ => Fate::Off,
-    }
-}
-
-fn probe(leaf: &Leaf, _: &Node) -> Fate {
-    const TIMES: [&str; 4] = ["initialDelaySeconds", "periodSeconds", "timeoutSeconds", "failureThreshold"];
-    match leaf.path.0.as_slice() {
-        [_, probe, Step::Key(key)] if TIMES.contains(&key.as_str()) => {
-            Fate::moved(leaf, Path(vec![probe.clone(), Step::Key(key.clone())]))
-        }
-        [_, _, Step::Key(key)] if key == "enabled" && leaf.value == Node::Bool(true) => Fate::Default,
-        [_, _, Step::Key(key)] if key == "successThreshold" && leaf.value == Node::Int(1) => Fate::Default,
-        _ => Fate::left(OWN_PROBES),
     }
 }
 
