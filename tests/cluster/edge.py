@@ -102,7 +102,7 @@ def start_ingress(processes: Processes) -> None:
     processes.start(
         "traefik",
         PROGRAMS / "traefik",
-        *("--experimental.kubernetesingressnginx=true", "--providers.kubernetesingressnginx=true"),
+        "--providers.kubernetesingressnginx=true",
         *(f"--entrypoints.http.address={ADDRESS}:80", f"--entrypoints.https.address={ADDRESS}:443"),
         # Uploads of any length: Traefik breaks off after a minute otherwise.
         *("--entrypoints.https.transport.respondingtimeouts.readtimeout=0s", "--global.checknewversion=false", "--global.sendanonymoususage=false"),

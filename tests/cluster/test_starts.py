@@ -11,8 +11,8 @@ from outside import Database
 from processes import Processes
 from tracker import NAMESPACE, RELEASE, Tracker
 
-# What the seed's commands and these tests have made, and the cluster itself makes.
-OTHERS = {"mlflow-basic-auth", "mlflow-azure-secret", "frakma-io-wildcard-tls", "azure-ca", "kube-root-ca.crt", "default"}
+# What the seed's commands and these tests have made, and the cluster itself makes. Helm leaves the pods of `helm test`.
+OTHERS = {"mlflow-test", "mlflow-basic-auth", "mlflow-azure-secret", "frakma-io-wildcard-tls", "azure-ca", "kube-root-ca.crt", "default"}
 KINDS = "all,ingress,configmap,secret,serviceaccount,poddisruptionbudget,networkpolicy,job,cronjob,role,rolebinding"
 
 
