@@ -20,12 +20,14 @@ from cryptography.hazmat.primitives import hashes, serialization
 
 import certificates
 from fleet import Fleet
+from http_client import Connection, Request
 from nginx import Nginx
 from object_stores import ACCOUNT_KEY, ObjectStores, connection_string
 from pgbouncer import PgBouncer
 from ports import free_port
 from postgres import Cluster, start_cluster
 from servers import Server, ferroflow_binary, start_ferroflow
+from writers import wait_until
 
 FINE, FAILURES, USAGE, WARNINGS = 0, 1, 2, 3
 TIMEOUT = 120.0
@@ -448,6 +450,8 @@ def test_a_server_that_is_not_ready(fleet: Fleet, tmp_path: Path) -> None:
     server = start_ferroflow(tmp_path, own.create_database("away"))
     try:
         own.stop()
+        # What is known of the database is a second old at the most.
+        wait_until(lambda: Connection(server.port).send(Request("GET", "/readyz")).status == 503, "not ready")
         checks = _look("--url", server.url, code=FAILURES)
         assert checks["ready"]["verdict"] == "failure" and "database" in checks["ready"]["detail"]
         assert checks["health"]["verdict"] == "ok"
