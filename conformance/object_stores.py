@@ -161,15 +161,17 @@ class ObjectStores:
     def strict_s3_of_a_reader(self) -> Place:
         """A bucket of an S3 that checks rights, with the keys of somebody who may do everything but write."""
         port = self.strict_s3()
+        self._count += 1
+        reader = f"reader{self._count}"
         _check_rights_after(port, 100)
         address = {"endpoint_url": f"http://127.0.0.1:{port}", "region_name": "us-east-1", "aws_access_key_id": S3_KEY, "aws_secret_access_key": S3_SECRET}
         boto3.client("s3", **address).create_bucket(Bucket="readers")
         iam = boto3.client("iam", **address)
-        iam.create_user(UserName="reader")
+        iam.create_user(UserName=reader)
         rights = {"Effect": "Allow", "Action": ["s3:ListBucket", "s3:GetObject"], "Resource": "*"}
         policy = json.dumps({"Version": "2012-10-17", "Statement": [rights]})
-        iam.put_user_policy(UserName="reader", PolicyName="read", PolicyDocument=policy)
-        keys = iam.create_access_key(UserName="reader")["AccessKey"]
+        iam.put_user_policy(UserName=reader, PolicyName="read", PolicyDocument=policy)
+        keys = iam.create_access_key(UserName=reader)["AccessKey"]
         _check_rights_after(port, 0)
         environment = {
             "AWS_ACCESS_KEY_ID": keys["AccessKeyId"],

@@ -84,6 +84,7 @@ def test_files(pair: Pair) -> None:
         assert answer.status == 404
     content = json.dumps({"spans": [{"name": "of an older client", "context": {"span_id": "0x1"}}], "request": "ü"}).encode()
     pair.send("PUT", f"{pair.prefix}/2.0/mlflow-artifacts/artifacts/{folder}/traces.json", body=content)
+    pair.send("GET", PATH, query=(("request_id", trace_id),))
     assert _get(pair, trace_id) == json.loads(content)
     set_trace_tags(pair, trace_id, {"mlflow.artifactLocation": None})
     _get(pair, trace_id)
