@@ -73,7 +73,7 @@ pub struct DbOptions {
 
 #[derive(Subcommand)]
 enum DbCommand {
-    /// Bring the database to the schema revision of MLflow 3.7.0. Running it again does nothing.
+    /// Bring the database to the schema revision of MLflow 3.7.0; an empty one gets the schema. Running it again does nothing.
     #[command(after_help = UPGRADE)]
     Upgrade {
         #[command(flatten)]

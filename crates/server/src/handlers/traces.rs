@@ -2,17 +2,15 @@
 
 use crate::app::App;
 use crate::download;
-use crate::extract::Proto;
-use crate::extract::pairs;
+use crate::extract::{Proto, pairs};
 use crate::handlers::artifacts::{first, send_below};
-use crate::respond::Failure;
-use crate::respond::{Json, Reply};
+use crate::respond::{Failure, Json, Reply};
 use api::error::{internal, invalid};
 use api::request::text_without_nul;
 use api::spans::normal_span;
 use api::{
     DEFAULT_TRACES, Error, ErrorCode, SearchTracesV2, SearchTracesV2Response, SearchTracesV3,
-    SearchTracesV3Response, check_locations,
+    SearchTracesV3Response, TraceInfo, check_locations,
 };
 use artifacts::ArtifactPath;
 use axum::extract::State;
@@ -40,9 +38,7 @@ pub async fn search_v2(
         max_results: request.max_results.unwrap_or(DEFAULT_TRACES),
         page_token: request.page_token.unwrap_or_default(),
     };
-    let parts = [Part::Info, Part::Metadata, Part::Tags];
-    let (traces, next_page_token) =
-        app.db().read(move |tx| Box::pin(async move { traces::search(tx, &query, &parts).await })).await?;
+    let (traces, next_page_token) = page(&app, query, &[Part::Info, Part::Metadata, Part::Tags]).await?;
     Ok(Json(SearchTracesV2Response { traces: traces.into_iter().map(Into::into).collect(), next_page_token }))
 }
 
@@ -60,10 +56,17 @@ pub async fn search_v3(
         max_results: request.max_results.unwrap_or(DEFAULT_TRACES),
         page_token: request.page_token.unwrap_or_default(),
     };
-    let parts = [Part::Info, Part::Metadata, Part::Tags, Part::Assessments];
-    let (traces, next_page_token) =
-        app.db().read(move |tx| Box::pin(async move { traces::search(tx, &query, &parts).await })).await?;
+    let parts = &[Part::Info, Part::Metadata, Part::Tags, Part::Assessments];
+    let (traces, next_page_token) = page(&app, query, parts).await?;
     Ok(Json(SearchTracesV3Response { traces: traces.into_iter().map(Into::into).collect(), next_page_token }))
+}
+
+async fn page(
+    app: &App,
+    query: TraceQuery,
+    parts: &'static [Part],
+) -> Result<(Vec<TraceInfo>, Option<String>), Failure> {
+    Ok(app.db().read(move |tx| Box::pin(async move { traces::search(tx, &query, parts).await })).await?)
 }
 
 /// `GET get-trace-artifact`: the spans of a trace, for the UI. They come from the database, or from the file that the trace's client
